@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from kpfnb.core import progress_file
 from kpfnb.core.text import format_duration
 
 logger = logging.getLogger(__name__)
@@ -23,10 +24,12 @@ FAILURES_SHOWN = 20
 MAX_BARS = 8
 ANSWER_EVERY_SECONDS = 0.2
 
+TOOK, STOPPED = "took", "stopped after"
+
 _container: Any = None
 
 
-def _do_nothing() -> None: ...
+def _do_nothing(*_: object) -> None: ...
 
 
 _idle_callback: Callable[[], object] = _do_nothing
@@ -43,6 +46,8 @@ class ProgressState:
     note: str = ""
     failures: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
+    ended: str = ""
+    """How it ended: `took`, or `stopped after`; empty while it goes on."""
 
     @property
     def seconds(self) -> float:
@@ -59,10 +64,11 @@ def format_progress(state: ProgressState, seconds: float) -> str:
     if state.done and seconds > 0:
         rate = state.done / seconds
         parts.append(f"{rate:.3g}/s" if rate >= 1 else f"{1 / rate:.3g} s each")
-        if state.total and state.done < state.total:
+        if state.total and state.done < state.total and not state.ended:
             parts.append(f"{format_duration((state.total - state.done) / rate)} left")
-    if state.total is not None and state.done >= state.total:
-        parts.append(f"took {format_duration(seconds)}")
+    is_done = state.total is not None and state.done >= state.total
+    if is_done or state.ended:
+        parts.append(f"{TOOK if is_done else state.ended} {format_duration(seconds)}")
     elif state.note:
         parts.append(state.note)
     return ", ".join(parts)
@@ -84,10 +90,17 @@ class ProgressSink(Protocol):
 class ProgressBar:
     """Receives the progress of some work and shows it at most ten times a second."""
 
-    def __init__(self, state: ProgressState, sink: ProgressSink) -> None:
+    def __init__(
+        self,
+        state: ProgressState,
+        sink: ProgressSink,
+        write: Callable[[ProgressState], object] = lambda _: None,
+    ) -> None:
         self.state = state
         self._sink = sink
+        self._write = write
         self._next = 0.0
+        self._next_written = 0.0
 
     def update(
         self, *, done: int | None = None, failed: int | None = None, note: str | None = None
@@ -101,6 +114,9 @@ class ProgressBar:
         if now >= self._next:
             self._next = now + SHOW_EVERY_SECONDS
             self._sink.show(state)
+        if now >= self._next_written:
+            self._next_written = now + progress_file.WRITE_EVERY_SECONDS
+            self._write(state)
 
     def report_failure(self, name: str, error: str) -> None:
         """Report a failed item; after the first twenty, failures are only counted."""
@@ -125,10 +141,15 @@ def show_progress(total: int | None, title: str, *, shown: bool = True) -> Itera
     """
     state = ProgressState(total, title)
     face = _choose_sink(state) if shown else _NullSink()
+    write = progress_file.write_progress if shown else _do_nothing
     try:
-        yield ProgressBar(state, face)
+        yield ProgressBar(state, face, write)
+        # Less than all of it: stopped by a person, or by a limit
+        state.ended = TOOK if state.total is None or state.done >= state.total else STOPPED
     finally:
+        state.ended = state.ended or STOPPED
         face.close(state)
+        write(state)
 
 
 def _choose_sink(state: ProgressState) -> ProgressSink:
@@ -249,11 +270,12 @@ class _WidgetSink:
     def __init__(self, state: ProgressState) -> None:
         import ipywidgets
 
-        self._html: Any = ipywidgets.HTML(self._render(state), layout={"width": "100%"})
+        page = progress_html(state, state.seconds)
+        self._html: Any = ipywidgets.HTML(page, layout={"width": "100%"})
         _display_widget(self._html)
 
     def show(self, state: ProgressState) -> None:
-        self._html.value = self._render(state)
+        self._html.value = progress_html(state, state.seconds)
         _idle_callback()
 
     def show_failure(self, text: str, state: ProgressState) -> None:
@@ -261,10 +283,6 @@ class _WidgetSink:
 
     def close(self, state: ProgressState) -> None:
         self.show(state)
-
-    @staticmethod
-    def _render(state: ProgressState) -> str:
-        return progress_html(state, state.seconds)
 
 
 def progress_html(state: ProgressState, seconds: float) -> str:

@@ -49,7 +49,8 @@ class OpeningHandler(PageHandler):
         return {
             name: self.get_query_arguments(name, strip=False)
             for name in arguments
-            if name != "token"
+            # The login, and what JupyterLab adds so that nothing is taken from a cache
+            if name != "token" and not name.isdigit()
         }
 
     def _refuse(self, name: str, error: KpfnbError) -> None:

@@ -37,8 +37,13 @@ class LabKernel:
         """Record the outputs of the cell that is executed now, in the run with this id."""
         if self.recorder:
             cell_id = getattr(info, "cell_id", None) or ""
-            count = self._shell.execution_count
+            count = self._shell.execution_count - 1
             self.recorder.start_cell(info.raw_cell, cell_id, count, run)
+
+    def end_cell(self) -> None:
+        """The cell has ended."""
+        if self.recorder:
+            self.recorder.end_cell()
 
     def displayed(self) -> dict[str, Any]:
         """What the cells have displayed, by their ids."""

@@ -13,6 +13,7 @@ from typing import Any
 from kpfnb.notebook.display import static_views
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
+CELL_REQUEST = "execute_request"
 PICTURES = ("image/png", "image/svg+xml")
 OUTPUT_MESSAGES = ("stream", "display_data", "execute_result", "error")
 _SHOWN_LATER = "transient"
@@ -45,6 +46,8 @@ class OutputRecorder:
         self.cells: dict[str, RecordedCell] = {}
         """By the id of the cell, or its source without one."""
         self._by_request: dict[str, RecordedCell] = {}
+        self._running: dict[str, Any] = {}
+        """The request whose cell runs; {} between cells."""
         self._kernel = kernel
         self._send = kernel.session.send
         kernel.session.send = self._record_and_send
@@ -53,11 +56,16 @@ class OutputRecorder:
         """Record from now on the outputs of this cell, which the kernel executes now."""
         cell = RecordedCell(cell_id, source, count, run)
         self.cells[cell_id or source] = cell
-        request = self._kernel.get_parent("shell").get("header", {}).get("msg_id", "")
+        self._running = self._kernel.get_parent("shell")
+        request = self._running.get("header", {}).get("msg_id", "")
         self._by_request = {
             key: known for key, known in self._by_request.items() if known in self.cells.values()
         }
         self._by_request[request] = cell
+
+    def end_cell(self) -> None:
+        """The kernel executes no cell any more."""
+        self._running = {}
 
     def displayed(self) -> dict[str, Any]:
         """The outputs by the cell's id, as JupyterLab stores them, with the cell's count."""
@@ -80,7 +88,12 @@ class OutputRecorder:
         cell = self._by_request.get((parent or {}).get("msg_id", ""))
         if cell and content:
             _record(cell, kind, content)
-        return self._send(stream, message, *given, **named)
+        sent = self._send(stream, message, *given, **named)
+        is_idle = kind == "status" and (content or {}).get("execution_state") == "idle"
+        if is_idle and self._running and (parent or {}).get("msg_type") != CELL_REQUEST:
+            # Each answered request of the browser would make it believe that the kernel is idle
+            self._kernel._publish_status("busy", "shell", parent=self._running)
+        return sent
 
 
 def _record(cell: RecordedCell, kind: str, content: dict[str, Any]) -> None:

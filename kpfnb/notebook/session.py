@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpfnb.core import logs, progress
+from kpfnb.core import logs, progress, progress_file
 from kpfnb.core.errors import InvalidInputError, KpfnbError
 from kpfnb.core.result import Result
 from kpfnb.notebook import filled_in, runner
@@ -32,11 +32,9 @@ from kpfnb.runs import (
     read_record,
     start_heartbeat,
     start_run,
-    write_record,
-    write_result,
 )
 from kpfnb.runs.classification import CellError, RunEndFacts
-from kpfnb.runs.record import RUN_VARIABLE
+from kpfnb.runs.record import RUN_VARIABLE, write_record, write_result
 
 if TYPE_CHECKING:
     from kpfnb.notebook.form.panel import FormPanel
@@ -117,7 +115,7 @@ class Session(NotebookViews):
 
     @property
     def notebook(self) -> str:
-        """The name of the notebook."""
+        """The notebook's name."""
         return self._record.notebook
 
     @property
@@ -138,10 +136,9 @@ class Session(NotebookViews):
     def __str__(self) -> str:
         record = self._record
         commit = f" ({record.commit})" if record.commit else ""
-        settings_file = record.settings_file or "defaults"
         return (
             f"run {record.id} of {record.notebook} · kpfnb {record.versions['kpfnb']}{commit} · "
-            f"host {record.host} · settings {settings_file}"
+            f"host {record.host} · settings {record.settings_file or 'defaults'}"
         )
 
     def validate(self) -> None:
@@ -233,9 +230,11 @@ class Session(NotebookViews):
     def _start_recording(self) -> None:
         self._handler = logs.add_file_handler(self._record.directory / LOG_NAME)
         self._heartbeat_stop = start_heartbeat(self._record)
+        progress_file.set_progress_file(self._record.directory / progress_file.PROGRESS_NAME)
 
     def _stop_recording(self) -> None:
         self._heartbeat_stop.set()
+        progress_file.set_progress_file(None)
         logs.remove_handler(self._handler)
 
     def _apply_values(self, values: dict[str, Any]) -> None:
@@ -277,6 +276,8 @@ class Session(NotebookViews):
         """Called by IPython after each cell: an error in one ends the run."""
         if self is not _current_session:
             return
+        if _lab_kernel:
+            _lab_kernel.end_cell()
         if self.panel:
             self.panel.set_busy(False)
         error = outcome.error_in_exec or outcome.error_before_exec

@@ -29,6 +29,19 @@ def test_line_of_slow_and_of_finished_work() -> None:
     ) == ("reducing: 4 of 4 (100 %), 90 s each, took 6 min 00 s")
 
 
+def test_what_was_stopped_has_no_time_left(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    with pytest.raises(KeyboardInterrupt), progress.show_progress(4, "reducing") as bar:
+        bar.update(done=1)
+        raise KeyboardInterrupt
+    with progress.show_progress(4, "reducing") as bar:
+        # The work itself handles the interrupt, and returns what it has
+        bar.update(done=1)
+    assert len(caplog.messages) == 2
+    for line in caplog.messages:
+        assert "stopped after" in line and " left" not in line
+
+
 def test_line_before_anything_is_known() -> None:
     assert progress.format_progress(progress.ProgressState(None, "watching"), 3) == "watching: 0"
     assert (

@@ -1,6 +1,8 @@
 // Runs in the cell of a form: does for the kernel what only the browser can do.
 const CELL = ".jp-Notebook-cell";
 const NOTEBOOK = ".jp-NotebookPanel";
+const FORM = ".kpfnb-form";
+const NO_ENTER = ".kpfnb-calendar, .kpfnb-presets";
 const CURRENT_TAB = ".jp-mod-current[data-id]";
 const RUN_BELOW = "notebook:run-all-below";
 const SAVE = "docmanager:save";
@@ -67,20 +69,22 @@ function offerNotifications(el) {
   el.append(button);
 }
 
-// Enter in a field is a press of Run.
-function runOnEnter(form, model) {
-  form.addEventListener("keydown", (event) => {
+// Enter in a field is a press of Run. The widgets let no key pass, so it is caught before them.
+function runOnEnter(el, model) {
+  const onKey = (event) => {
     const field = event.target;
     if (event.key !== "Enter" || event.defaultPrevented || event.isComposing) return;
     if (event.shiftKey || event.ctrlKey || event.altKey || event.metaKey) return;
-    if (!field.matches("input, select") || field.readOnly) return;
-    if (field.closest(".kpfnb-calendar, .kpfnb-presets")) return;
+    if (!field.matches?.("input, select") || field.readOnly) return;
+    if (!field.closest(FORM)?.contains(el) || field.closest(NO_ENTER)) return;
     event.preventDefault();
     event.stopPropagation();
     // Some fields tell their value only when they are left
     field.dispatchEvent(new Event("change", { bubbles: true }));
     model.send({ enter: true });
-  });
+  };
+  document.addEventListener("keydown", onKey, true);
+  return () => document.removeEventListener("keydown", onKey, true);
 }
 
 export default () => {
@@ -107,13 +111,13 @@ export default () => {
     render({ model, el }) {
       views.add(el);
       offerNotifications(el);
-      // The form is complete in the page only after this view
-      requestAnimationFrame(() => {
-        lastPanel = el.closest(NOTEBOOK)?.id ?? lastPanel;
-        const form = el.closest(".kpfnb-form");
-        if (form) runOnEnter(form, model);
-      });
-      return () => views.delete(el);
+      const stopListening = runOnEnter(el, model);
+      // The form is in the page only after this view
+      requestAnimationFrame(() => (lastPanel = el.closest(NOTEBOOK)?.id ?? lastPanel));
+      return () => {
+        views.delete(el);
+        stopListening();
+      };
     },
   };
 };

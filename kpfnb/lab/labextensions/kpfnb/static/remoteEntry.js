@@ -80,8 +80,19 @@
       await save(panel);
     }
 
-    async function save(panel) {
-      if (panel.isDisposed || panel.context.contentsModel?.writable === false) return;
+    // One after another: two at a time may leave a damaged file
+    const saves = new WeakMap();
+
+    function save(panel) {
+      const before = saves.get(panel) ?? Promise.resolve();
+      const next = before.then(() => saveNow(panel)).catch(error => console.warn(error));
+      saves.set(panel, next);
+      return next;
+    }
+
+    async function saveNow(panel) {
+      if (panel.isDisposed || !panel.context.model.dirty) return;
+      if (panel.context.contentsModel?.writable === false) return;
       await panel.context.save();
     }
 
