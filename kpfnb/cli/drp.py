@@ -186,6 +186,7 @@ def progress(
     if touch_files:
         print()
         print_and_exit(_touch_missing(result, dry_run=dry_run))
+    raise typer.Exit(result.outcome.exit_code)
 
 
 @app.command()

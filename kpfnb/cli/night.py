@@ -121,7 +121,7 @@ def verdict(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Assess a night by rules: PASS (exit code 0), WARN (3) or FAIL (1); write its page.
+    """Assess a night by rules: PASS (exit 0), WARN (3), FAIL (1), no files (5); write its page.
 
     Rules that can't be judged do not count: nothing to measure, or an older DRP version.
 
@@ -145,7 +145,7 @@ def verdict(
             print_json({"would_record": asdict(entry)})
             return
     night_verdict = assessment.assess_night(night, accept=accept)
-    if not dry_run:
+    if not dry_run and not night_verdict.empty_reason:
         assessment.save_verdict(night_verdict)
         page = pages.write_verdict_page(night_verdict)
         night_verdict = replace(night_verdict, page=str(page))
@@ -169,13 +169,15 @@ def _print_limits(*, as_json: bool) -> None:
 def _print_history(*, as_json: bool) -> None:
     from kpfnb.core import settings
     from kpfnb.kpf.verdict import assessment
+    from kpfnb.kpf.verdict.freshness import describe_staleness
 
     history = assessment.load_history(settings.load_settings())
     if as_json:
         print_json(history)
         return
     for night in sorted(history, reverse=True)[:MAX_VERDICTS]:
-        print(history[night]["line"])
+        stale = describe_staleness(history[night], night)
+        print(history[night]["line"], *([f"[stale: {stale}]"] if stale else []))
     if not history:
         print("No night has been assessed yet. Assess one with: kpfnb verdict 20240115")
 

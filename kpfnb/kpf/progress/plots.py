@@ -182,7 +182,7 @@ def _draw_matrix(axes: Axes, progress: ProgressResult) -> None:
     axes.spines[["top", "right", "bottom"]].set_visible(False)
     axes.set_xticks(range(len(names)), names, rotation=0 if len(names) < 3 else 60, size=8)
     axes.set_yticks(range(len(progress.levels)), progress.levels)
-    axes.set_xlabel("night (UT)")
+    axes.set_xlabel("night (UT)", loc="left")
     axes.set_ylabel("level")
 
 

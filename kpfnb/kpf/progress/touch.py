@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kpfnb.core import settings
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
+from kpfnb.kpf.files.data_root import check_data_root
 from kpfnb.kpf.files.obsid import KPF, clean_name, level_dir, read_first_column
 from kpfnb.kpf.progress import evaluation
 from kpfnb.kpf.progress.header_index import HeaderIndex
@@ -155,6 +156,8 @@ def touch_files(
     targets = _find_targets(
         [*names, *list_names, *directory_names], config.kpf_root, Path(path) if path else None
     )
+    if targets and not path:
+        check_data_root(config.kpf_root)
     if dry_run:
         return TouchResult(tuple(_inspect_target(target) for target in targets), dry_run=True)
     index_file = evaluation.index_path(config)

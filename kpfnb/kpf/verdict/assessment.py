@@ -189,6 +189,8 @@ def show_live(night_verdict: NightVerdict, *, refresh_seconds: float) -> None:
 
 def live_html(night_verdict: NightVerdict) -> str:
     """Frame counts as progress bars (accessible to screen readers), then each level's problems."""
+    if night_verdict.empty_reason:
+        return f"<p><strong>{escape(night_verdict.reason)}</strong></p>"
     zone = night_verdict.zone
     rows = "".join(
         f"<tr><th scope='row'>{escape(count.title)}</th>"

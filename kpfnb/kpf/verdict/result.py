@@ -172,6 +172,8 @@ class NightVerdict(OneLineRepr):
         )
 
     def __str__(self) -> str:
+        if self.empty_reason:
+            return self.reason
         lines = [self.reason]
         for level, verdict in self.levels.items():
             lines += ["", f"{verdict.sign} {verdict} {level}: {level.question}"]
@@ -206,6 +208,8 @@ class NightVerdict(OneLineRepr):
         return f"{self.last_l0.astimezone(self.zone):%H:%M}" if self.last_l0 else "-"
 
     def _repr_html_(self) -> str:
+        if self.empty_reason:
+            return f"<p><strong>{escape(self.reason)}</strong></p>"
         judged, not_judged = split_results(self.results)
         table = str(html_table(COLUMNS, (_result_row(result).values() for result in judged)))
         folded = html_table(
