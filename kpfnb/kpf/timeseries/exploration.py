@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from kpfnb.core.errors import InvalidParameterError
 from kpfnb.core.result import OneLineRepr, Outcome
+from kpfnb.kpf.files.keywords import is_known
 from kpfnb.kpf.timeseries.period import (
     PeriodInterval,
     night_start,
     read_night_fingerprints,
     requested_periods,
 )
+from kpfnb.kpf.timeseries.selection import (
+    parse_condition_texts,
+    resolve_objects,
+    resolve_sources,
+)
 from kpfnb.kpf.tsdb import catalogue, database
-from kpfnb.kpf.tsdb.columns import OPERATORS
 from kpfnb.kpf.tsdb.kinds import ValueKind
 from kpfnb.kpf.tsdb.plots.curves import build_curves
 from kpfnb.kpf.tsdb.plots.data import PanelView, fetch_table
@@ -32,13 +38,11 @@ if TYPE_CHECKING:
 AD_HOC_PANEL = "keywords"
 """The name of a panel made from keywords."""
 
+VELOCITY_UNIT = "km/s"
+"""In the files."""
+
 TIME_UNIT = "h after start"
 """The unit of times in a plot of any keywords."""
-
-_OPERATOR_SIGNS = sorted(
-    (sign for sign in OPERATORS if not sign.isalpha() and " " not in sign), key=len
-)[::-1]
-_CONDITION = re.compile(rf"\s*(\S+?)\s*({'|'.join(map(re.escape, _OPERATOR_SIGNS))})\s*(.+?)\s*")
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,6 +52,8 @@ class ExplorationResult(OneLineRepr):
     view: PanelView
     span: TimeSpan
     title: str
+    siblings: tuple[str, ...] = ()
+    """The other panels, if the name of a group was given."""
 
     @property
     def outcome(self) -> Outcome:
@@ -59,7 +65,13 @@ class ExplorationResult(OneLineRepr):
         """Panel and number of observations in one line."""
         missing = ", ".join(map(catalogue.describe_missing, self.view.missing))
         note = f"; not in the database: {missing}" if missing else ""
-        return f"{self.view.panel.title}: {self.view.times.size:,} observations, {self.title}{note}"
+        count = int(self.view.times.size)
+        observations = "1 observation" if count == 1 else f"{count:,} observations"
+        group = f" (panel {self.view.panel.name} of the group; also: {', '.join(self.siblings)})"
+        return (
+            f"{self.view.panel.title}: {observations}, {self.title}"
+            f"{group if self.siblings else ''}{note}"
+        )
 
     def key_figures(self) -> dict[str, int | float | str]:
         """Key figures."""
@@ -96,7 +108,8 @@ class ExplorationResult(OneLineRepr):
         rows = {}
         for row in self.view.panel.rows:
             for curve in build_curves(self.view, row):
-                values = curve.values + curve.offset
+                # The others of a row by object have different medians
+                values = curve.values + np.nan_to_num(curve.offset)
                 statistics = compute_statistics(values)
                 known = pd.Series(values).dropna()
                 extremes = [known.min(), known.max()] if statistics.number else [None, None]
@@ -131,7 +144,8 @@ def explore(
 
     Parameters
     ----------
-    panel : the name of a panel (`kpfnb timeseries --list`); '' for keywords
+    panel : the name of a panel (`kpfnb timeseries --list`), or of a group: its first panel; '' for
+        keywords
     start, end : nights, both included; without end only the first
     source, object : kinds of source, and values of OBJECT, in addition to the panel's selection
     where : conditions that all must hold, such as AIRMASS < 1.5
@@ -146,49 +160,43 @@ def explore(
         raise InvalidParameterError(
             "give either a panel or keywords", "panels: kpfnb timeseries --list"
         )
-    chosen = choose_panels([panel]).get(panel) if panel else ad_hoc_panel(keywords)
-    if chosen is None:
-        members = ", ".join(choose_panels([panel]))
-        raise InvalidParameterError(f"{panel!r} is a group of panels", f"choose one: {members}")
+    members = list(choose_panels([panel]).values()) if panel else [ad_hoc_panel(keywords)]
+    chosen, siblings = members[0], tuple(other.name for other in members[1:])
     [period] = requested_periods(PeriodInterval.ALL, start, end, _known_nights(start))
     conditions = [*parse_condition_texts(where), *([keyword, "==", 1] for keyword in qc)]
-    conditions += [["SOURCE", "in", list(source)]] if source else []
+    conditions += [["SOURCE", "in", resolve_sources(source)]] if source else []
     conditions += [["OBJECT", "in", list(object)]] if object else []
-    _check_keywords([conditionn[0] for conditionn in conditions])
-    select = chosen.select.model_copy(update={"where": [*chosen.select.where, *conditions]})
-    chosen = chosen.model_copy(update={"select": select})
-    not_junk &= select.not_junk
+    _check_keywords([condition[0] for condition in conditions])
+    not_junk &= chosen.select.not_junk
+    chosen = _add_conditions(chosen, conditions)
     table = fetch_table([chosen], period.first, period.last, not_junk=not_junk)
+    if object:
+        names = resolve_objects(object, table.series("OBJECT").as_text().values)
+        chosen = _add_conditions(
+            chosen, [["OBJECT", "in", names]], replaced=["OBJECT", "in", list(object)]
+        )
     # A condition with a value of the wrong kind is an error here, not when the plot is drawn
     table.selection_mask(chosen.select)
     title = period.title if period.first != period.last else f"{night_start(period.first):%Y-%m-%d}"
-    return ExplorationResult(PanelView(table, chosen), period.span(datetime.now(UTC)), title)
+    return ExplorationResult(
+        PanelView(table, chosen), period.span(datetime.now(UTC)), title, siblings
+    )
 
 
-def parse_condition_texts(texts: Iterable[str]) -> list[list[Any]]:
-    """Parse conditions written as text: KEYWORD, operator and value.
-
-    Raises
-    ------
-    InvalidParameterError : a text is not a condition
-    """
-    conditions: list[list[Any]] = []
-    for text in texts:
-        match = _CONDITION.fullmatch(text)
-        if not match:
-            signs = " ".join(_OPERATOR_SIGNS)
-            raise InvalidParameterError(
-                f"condition {text!r}", f"write AIRMASS < 1.5; operators: {signs}"
-            )
-        column, sign, value = match.groups()
-        conditions.append([column, sign, _parse_value(value)])
-    return conditions
+def _add_conditions(
+    chosen: TimeSeriesPanel, conditions: Sequence[list[Any]], replaced: list[Any] | None = None
+) -> TimeSeriesPanel:
+    """A panel with further conditions, in place of another one."""
+    kept = [condition for condition in chosen.select.where if condition != replaced]
+    select = chosen.select.model_copy(update={"where": [*kept, *conditions]})
+    return chosen.model_copy(update={"select": select})
 
 
 def ad_hoc_panel(keywords: Sequence[str]) -> TimeSeriesPanel:
     """A panel of any keywords: one row per unit of numbers, or texts as states.
 
-    Times are drawn as hours after the start of the observation, switches as 1 and 0.
+    Times are drawn as hours after the start of the observation, switches as 1 and 0, radial
+    velocities in m/s about the median of each OBJECT, and their errors in m/s.
     """
     _check_keywords(keywords)
     with database.read_transaction() as connection:
@@ -206,15 +214,37 @@ def ad_hoc_panel(keywords: Sequence[str]) -> TimeSeriesPanel:
         )
     if texts:
         return TimeSeriesPanel.model_validate(common | {"states": {name: name for name in texts}})
+    velocities = velocity_rows(name for name, entry in known.items() if entry.unit == VELOCITY_UNIT)
     units: dict[str, dict[str, str]] = {}
     for name, entry in known.items():
+        if name in velocities:
+            continue
         unit = TIME_UNIT if entry.kind is ValueKind.TIME else entry.unit
         units.setdefault(unit, {})[name] = name
-    rows = [
+    rows = [*velocities.values()] + [
         {"label": next(iter(lines)) if len(lines) == 1 else "value", "unit": unit, "lines": lines}
         for unit, lines in units.items()
     ]
     return TimeSeriesPanel.model_validate(common | {"rows": rows})
+
+
+def velocity_rows(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The rows of those keywords that are radial velocities or their errors, by keyword.
+
+    KPF names the error of CCFRV and CCD1RV2 CCFERV and CCD1ERV2.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    for name in names:
+        bare = name.rpartition(":")[2]
+        error = name.replace("RV", "ERV", 1)
+        line: dict[str, Any] = {"column": name, "scale": 1000}
+        row = {"unit": "m/s", "by": "OBJECT", "lines": {name: line}}
+        if "RV" in bare and is_known(bare.replace("RV", "ERV", 1)):
+            line["error"] = error
+            rows[name] = {**row, "label": f"{name} - median", "relative": True}
+        elif "ERV" in bare and is_known(bare.replace("ERV", "RV", 1)):
+            rows[name] = {**row, "label": name}
+    return rows
 
 
 def _check_keywords(columns: Sequence[str]) -> None:
@@ -224,10 +254,3 @@ def _check_keywords(columns: Sequence[str]) -> None:
 
 def _known_nights(start: str) -> list[str]:
     return [] if start else list(read_night_fingerprints())
-
-
-def _parse_value(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text.strip("'\"")

@@ -9,21 +9,55 @@ import numpy as np
 
 from kpfnb.core import atomic
 from kpfnb.core.spreadsheet_cells import escape_csv_text
+from kpfnb.kpf.timeseries import star_plot
 from kpfnb.kpf.timeseries.exploration import ExplorationResult
+from kpfnb.kpf.timeseries.star_velocities import StarVelocities
 from kpfnb.kpf.tsdb.plots.curves import build_curves, format_number
 from kpfnb.kpf.tsdb.plots.data import PanelView
 from kpfnb.kpf.tsdb.plots.panel import PanelRow
 from kpfnb.kpf.tsdb.plots.panel_plot import PanelPlot, draw_panel, render_png
 from kpfnb.kpf.tsdb.plots.time_axis import load_eras
-from kpfnb.notebook.display.figures import HoverFigure, PointTooltip, register_plot
+from kpfnb.notebook import links
+from kpfnb.notebook.display.figures import (
+    HoverFigure,
+    LinkedText,
+    PointTooltip,
+    register_plot,
+)
 
 
 @register_plot(ExplorationResult)
 def plot_exploration(result: ExplorationResult) -> HoverFigure:
-    """The panel with every value drawn; the tooltip of a point is its ObsID and value."""
+    """The panel with every value drawn; the tooltip of a point is its ObsID and value,
+    and a click opens its page.
+    """
     plot = _draw_exploration(result, all_values=True)
     tooltips = map(partial(point_tooltips, result.view), result.view.panel.rows)
     return HoverFigure(plot.figure, dict(zip(plot.axes, tooltips, strict=False)))
+
+
+@register_plot(StarVelocities)
+def plot_star(result: StarVelocities) -> HoverFigure:
+    """Velocities of a star; the tooltip of a point is its ObsID and value."""
+    figure = star_plot.plot_velocities(result)
+    times = star_plot.observation_days(result)
+
+    def point_tooltip(name: str, unit: str) -> PointTooltip:
+        values = result.table[name].to_numpy()
+
+        def text(point: int) -> LinkedText:
+            obsid = str(result.table.index[point])
+            value = f"{values[point]:.2f} {unit}".rstrip()
+            return LinkedText(f"{obsid}\n{value}", links.observation_url(obsid))
+
+        return PointTooltip(np.column_stack([times, values]), text)
+
+    velocity_axes, signal_axes = figure.axes[:2]
+    tooltips = {
+        velocity_axes: point_tooltip("relative", "m/s"),
+        signal_axes: point_tooltip("signal", ""),
+    }
+    return HoverFigure(figure, tooltips)
 
 
 def export_exploration(result: ExplorationResult, folder: Path) -> list[Path]:
@@ -44,10 +78,11 @@ def point_tooltips(view: PanelView, row: PanelRow) -> PointTooltip:
     rows = np.concatenate(finite)
     values = np.concatenate([c.values[rows] for c, rows in zip(curves, finite, strict=True)])
 
-    def text(point: int) -> str:
+    def text(point: int) -> LinkedText:
         label = curves[curve_numbers[point]].label
         value = f"{label}: {format_number(values[point])} {row.unit}"
-        return f"{view.obsids[rows[point]]}\n{value}".rstrip()
+        obsid = str(view.obsids[rows[point]])
+        return LinkedText(f"{obsid}\n{value}".rstrip(), links.observation_url(obsid))
 
     return PointTooltip(np.column_stack([view.times[rows], values]), text)
 

@@ -21,6 +21,8 @@ from kpfnb.kpf.timeseries.period import CALENDAR, PeriodInterval, TimePeriod, pe
 from kpfnb.runs import formatting
 
 SITE_FOLDER = "timeseries"
+STARS_FOLDER = "stars"
+"""The pages of stars, below the site."""
 RECORD_NAME = "page.json"
 RECENT_DAYS = 14
 STYLE_SHEETS = ("style.css", "timeseries.css")
@@ -134,15 +136,23 @@ def update_site(top: Path, changed: Iterable[TimePeriod]) -> None:
                 parent for parent in period.parents() if parent in existing[parent.interval]
             )
             affected |= dict.fromkeys(_shorter_periods(period, existing))
-    environment = formatting.template_environment()
-    for name in STYLE_SHEETS:
-        source, *_ = environment.loader.get_source(environment, name)
-        atomic.write_text_if_changed(top / name, source)
+    write_style_sheets(top)
     for period in affected:
         atomic.write_text_if_changed(
             top / period.path / "index.html", render_page(read_page_record(top, period), existing)
         )
-    atomic.write_text_if_changed(top / "index.html", render_index(existing))
+    atomic.write_text_if_changed(
+        top / "index.html",
+        render_index(existing, has_stars=(top / STARS_FOLDER / "index.html").is_file()),
+    )
+
+
+def write_style_sheets(top: Path) -> None:
+    """Write the style sheets of the site."""
+    environment = formatting.template_environment()
+    for name in STYLE_SHEETS:
+        source, *_ = environment.loader.get_source(environment, name)
+        atomic.write_text_if_changed(top / name, source)
 
 
 def render_page(page: TimeSeriesPage, existing: dict[PeriodInterval, list[TimePeriod]]) -> str:
@@ -167,13 +177,18 @@ def render_page(page: TimeSeriesPage, existing: dict[PeriodInterval, list[TimePe
                 )
                 for name, members in groups
             ],
-            drawn=_local_time(page.drawn_at),
+            drawn=local_time(page.drawn_at),
         )
     )
 
 
-def render_index(existing: dict[PeriodInterval, list[TimePeriod]]) -> str:
-    """The index of the site as HTML."""
+def render_index(
+    existing: dict[PeriodInterval, list[TimePeriod]], *, has_stars: bool = False
+) -> str:
+    """The index of the site as HTML.
+
+    has_stars : there are pages of stars
+    """
     template = formatting.template_environment().get_template("timeseries_index.html")
     days = existing[PeriodInterval.DAY]
     months = [
@@ -191,6 +206,7 @@ def render_index(existing: dict[PeriodInterval, list[TimePeriod]]) -> str:
     return str(
         template.render(
             title="Time series",
+            has_stars=has_stars,
             latest=[_page_link(period, "") for period in days[-RECENT_DAYS:][::-1]],
             longer=[
                 (
@@ -263,7 +279,8 @@ def _page_link(period: TimePeriod, top: str, form: str = "{}") -> PeriodLink:
     return PeriodLink(form.format(period.title), f"{top}{period.path}/index.html")
 
 
-def _local_time(stamp: str) -> str:
+def local_time(stamp: str) -> str:
+    """A time (UTC) as text in the zone of the settings."""
     if not stamp:
         return ""
     zone = settings.load_settings().zone

@@ -14,6 +14,8 @@ from kpfnb.core.result import Result
 from kpfnb.kpf.timeseries import exploration, explore, export_exploration
 from kpfnb.kpf.tsdb import database, ingest
 from kpfnb.notebook.display import figures
+from kpfnb.notebook.display.figure_widget import TooltipDisplay
+from kpfnb.notebook.display.figures import LinkedText
 from tests.kpf.tsdb import samples
 from tests.kpf.tsdb.plots.sample_observations import NIGHT, fill
 
@@ -64,6 +66,47 @@ def test_a_standard_panel_is_explored(night: list[str]) -> None:
     result = explore("chamber-outside", start=NIGHT)
     assert result.to_dict()["missing"] == ["kpfmet.CHAMBER_EXT_TOP", "kpfmet.CHAMBER_EXT_BOTTOM"]
     assert len(figures.plot(result).axes) == 1
+
+
+def test_a_group_is_its_first_panel_and_case_does_not_count(night: list[str]) -> None:
+    fill(NIGHT, {"L2:CCFRV": [1.0], "L2:CCFERV": [1e-3], "OBJECT": ["10700"]}, first=50_000)
+    for name in ("RV", "rv"):
+        result = explore(name, start=NIGHT)
+        assert result.view.panel.name == "star-velocities"
+        assert "also: camera-difference" in result.reason
+
+
+def test_a_wrong_panel_is_one_short_error(night: list[str]) -> None:
+    with pytest.raises(InvalidParameterError) as caught:
+        explore("starvelocities", start=NIGHT)
+    assert "did you mean star-velocities" in str(caught.value)
+    assert len(str(caught.value)) < 250
+
+
+def test_objects_are_found_as_people_type_them(night: list[str]) -> None:
+    result = explore(keywords=["AIRMASS"], start=NIGHT, object=["HD 10700"])
+    assert result.to_frame().index.tolist() == [night[0], night[2]]
+
+
+def test_velocities_are_in_metres_about_the_median_of_each_object(night: list[str]) -> None:
+    columns: dict[str, Any] = {
+        "L2:CCFRV": [-16.640, -16.641, 30.100, 30.102, -16.639],
+        "L2:CCFERV": [0.0005] * 5,
+        "L2:CCFBCV": [7.0] * 5,
+        "OBJECT": ["10700", "10700", "185144", "185144", "10700"],
+    }
+    fill(NIGHT, columns, first=50_000)
+    result = explore(keywords=["CCFRV", "CCFERV", "CCFBCV"], start=NIGHT)
+    summary = result.summary()
+    assert summary.loc[("CCFRV", "CCFRV - median", "10700"), "unit"] == "m/s"
+    assert summary.loc[("CCFRV", "CCFRV - median", "10700"), "median"] == pytest.approx(-16640)
+    assert summary.loc[("CCFERV", "CCFERV", "185144"), "median"] == pytest.approx(0.5)
+    # A correction is no velocity of a star
+    assert summary.loc[("CCFBCV", "CCFBCV", "CCFBCV"), "unit"] == "km/s"
+    legend = figures.plot(result).axes[0].get_legend()
+    assert legend is not None
+    assert [text.get_text().splitlines()[0] for text in legend.get_texts()] == ["10700", "185144"]
+    assert figures.plot(explore("star-velocities", start=NIGHT)).axes[1].get_yscale() == "linear"
 
 
 def test_all_nights_are_the_default(night: list[str]) -> None:
@@ -130,7 +173,9 @@ def test_names_in_a_plot_are_not_formulas(name: str) -> None:
         ({}, "either a panel or keywords"),
         ({"panel": "seeing", "keywords": ["AIRMASS"]}, "either a panel or keywords"),
         ({"panel": "seing"}, "did you mean seeing"),
-        ({"panel": "WLS"}, "is a group of panels"),
+        ({"panel": "no such thing"}, "list: kpfnb timeseries --list"),
+        ({"keywords": ["AIRMASS"], "source": ["Stra"]}, "did you mean Star"),
+        ({"keywords": ["AIRMASS"], "object": ["1070"]}, "did you mean 10700"),
         ({"keywords": ["AIRMAS"]}, "nearest: AIRMASS"),
         ({"keywords": ["AIRMASS"], "where": ["AIRMASS like 2"]}, "condition 'AIRMASS like 2'"),
         ({"keywords": ["AIRMASS"], "where": ["AIRMAS > 2"]}, "nearest: AIRMASS"),
@@ -152,29 +197,22 @@ def test_without_a_database_it_says_so() -> None:
         explore(keywords=["AIRMASS"], start=NIGHT)
 
 
-def test_the_tooltip_has_observation_and_value(night: list[str]) -> None:
+def test_the_tooltip_has_observation_and_value_and_a_link(
+    night: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     result = explore(keywords=["AIRMASS"], start=NIGHT)
     picture = figures.hover_plot(result)
-    hover = figures.TooltipDisplay(picture)
+    hover = TooltipDisplay(picture)
     FigureCanvasAgg(picture.figure).draw()
     [axes] = picture.tooltips
     place = (result.view.times[1], 1.2)
     x, y = axes.transData.transform(place)
     event = SimpleNamespace(inaxes=axes, x=x + 3, y=y, xdata=place[0], ydata=place[1])
     assert hover.tooltip_at(event) == f"{night[1]}\nAIRMASS: 1.2"
+    monkeypatch.setenv("KPFNB_LAB_URL", "/kpfnb/")
+    linked = hover.tooltip_at(event)
+    assert isinstance(linked, LinkedText)
+    assert linked.url == f"/kpfnb/observation/{night[1]}"
     event.y = y + 50
     assert hover.tooltip_at(event) == ""
     assert hover.tooltip_at(SimpleNamespace(inaxes=None, x=x, y=y)) == ""
-
-
-@pytest.mark.parametrize(
-    ("text", "parsed"),
-    [
-        ("AIRMASS<1.5", ["AIRMASS", "<", 1.5]),
-        ("kpfmet.TEMP >= 19", ["kpfmet.TEMP", ">=", 19.0]),
-        ("L1:DRPTAG == v2.9", ["L1:DRPTAG", "==", "v2.9"]),
-        ("OBJECT != 'tau Cet'", ["OBJECT", "!=", "tau Cet"]),
-    ],
-)
-def test_conditions_are_read(text: str, parsed: list[Any]) -> None:
-    assert exploration.parse_condition_texts([text]) == [parsed]

@@ -6,11 +6,12 @@ one as YAML, without code.
 
 from __future__ import annotations
 
+from kpfnb.core import palette
 from kpfnb.kpf.tsdb.ingest_result import IngestResult
 from kpfnb.notebook.display.figures import HoverFigure, draw_empty_message, register_plot
 
 _MAX_NIGHT_LABELS = 10
-_COLOURS = {"ingested": "#0072B2", "unchanged": "#BBBBBB", "refused": "#D55E00"}
+_COLOURS = {"ingested": palette.GOOD, "unchanged": palette.EDGE, "refused": palette.BAD}
 
 
 @register_plot(IngestResult)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from kpfnb.core import palette
 from kpfnb.kpf.tsdb.plots import robust_statistics
 from kpfnb.kpf.tsdb.plots.time_axis import Era, TimeSpan, days_since_epoch
 from kpfnb.kpf.tsdb.series import Array
@@ -20,11 +21,10 @@ WIDTH, ROW_HEIGHT, GUTTER = 10.0, 1.75, 0.16
 LEFT, RIGHT, TOP, BOTTOM = 0.95, 2.55, 0.5, 0.52
 """Inches; the legend is on the right."""
 
-INK, SOFT, GRID, NO_DATA = "#222222", "#666666", "#e3e3e3", "#efefef"
-# Colours of Okabe and Ito, without the yellow that is invisible on white; then other markers
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444")
+INK, SOFT, GRID, NO_DATA = palette.INK, palette.FAINT_INK, palette.GRID, palette.NO_DATA
+COLOURS = palette.SERIES
 MARKERS = ("o", "s", "^", "D")
-FAILED_COLOUR = "#000000"
+FAILED_COLOUR = palette.INK
 SMALL_FONT = 7.5
 
 

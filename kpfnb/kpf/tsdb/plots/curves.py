@@ -14,10 +14,15 @@ from kpfnb.kpf.tsdb.plots.panel import LineStyle, PanelLine, PanelRow
 from kpfnb.kpf.tsdb.plots.robust_statistics import AxisLimits
 from kpfnb.kpf.tsdb.plots.time_axis import TimeSpan, days_since_epoch
 from kpfnb.kpf.tsdb.series import Array
+from kpfnb.notebook.display.figures import escape_mathtext
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+MAX_PARTS = 10
+"""The most curves of a row with `by`."""
+UNKNOWN = "not known"
 
 _LINE_INCHES = 0.245
 """Height of the legend of one curve: two lines of text."""
@@ -30,7 +35,7 @@ class Curve:
     Attributes
     ----------
     values, errors : in the row's unit, one per observation of the view
-    offset : what was subtracted from the values
+    offset : what was subtracted from the values; NaN if it differs
     """
 
     label: str
@@ -44,33 +49,64 @@ class Curve:
     @property
     def legend_text(self) -> str:
         """The label with median and scatter, for the legend."""
+        label = escape_mathtext(self.label)
         statistics = robust_statistics.compute_statistics(self.values)
         if not statistics.number:
-            return f"{self.label}\n   no value"
+            return f"{label}\n   no value"
+        if np.isnan(self.offset):
+            return f"{label}\n   ± {format_number(statistics.scatter)}  ({statistics.number:,})"
         value = format_plus_minus(statistics.median + self.offset, statistics.scatter)
-        return f"{self.label}\n   {value}  ({statistics.number:,})"
+        return f"{label}\n   {value}  ({statistics.number:,})"
 
 
 def build_curves(view: PanelView, row: PanelRow) -> list[Curve]:
-    """The curves of a row, one per line."""
-    built = []
-    for number, (label, line) in enumerate(row.lines.items()):
+    """The curves of a row: one per line or, with `by`, one per value of that keyword."""
+    built: list[Curve] = []
+    for label, line in row.lines.items():
         values = view.numbers(line.column)
         if line.minus:
             values = values - view.numbers(line.minus)
         values = values * line.scale
-        offset = robust_statistics.compute_statistics(values).median if row.relative else 0.0
-        values = values - offset
         errors = view.numbers(line.error) * abs(line.scale) if line.error else None
-        colour = canvas.COLOURS[number % len(canvas.COLOURS)]
-        marker = canvas.MARKERS[number // len(canvas.COLOURS) % len(canvas.MARKERS)]
-        built.append(Curve(label, line, values, errors, offset, colour, marker))
+        parts = _split_by_text(view, row.by, values) if row.by else {label: [values]}
+        for part_label, members in parts.items():
+            part, offset = _subtract_medians(members) if row.relative else (_join(members), 0.0)
+            number = len(built)
+            colour = canvas.COLOURS[number % len(canvas.COLOURS)]
+            marker = canvas.MARKERS[number // len(canvas.COLOURS) % len(canvas.MARKERS)]
+            built.append(Curve(part_label, line, part, errors, offset, colour, marker))
     return built
 
 
-def row_height(row: PanelRow) -> float:
-    """The height of a row in inches."""
-    return max(canvas.ROW_HEIGHT, _LINE_INCHES * (len(row.lines) + 1.2))
+def _split_by_text(view: PanelView, column: str, values: Array) -> dict[str, list[Array]]:
+    """The values of each text, NaN elsewhere; most values first, the last ones under one label."""
+    texts = np.array([text or UNKNOWN for text in view.texts(column)], dtype=object)
+    names, numbers = np.unique(texts[np.isfinite(values)].astype(str), return_counts=True)
+    ordered = [str(names[number]) for number in np.argsort(-numbers, kind="stable")]
+    parts = {name: [np.where(texts == name, values, np.nan)] for name in ordered}
+    if len(ordered) > MAX_PARTS:
+        others = ordered[MAX_PARTS - 1 :]
+        parts[f"{len(others)} others"] = [parts.pop(name)[0] for name in others]
+    return parts or {UNKNOWN: [values]}
+
+
+def _subtract_medians(members: Sequence[Array]) -> tuple[Array, float]:
+    """The values about the median of each member, and what was subtracted; NaN if it differs."""
+    medians = [robust_statistics.compute_statistics(member).median for member in members]
+    relative = [member - median for member, median in zip(members, medians, strict=True)]
+    return _join(relative), medians[0] if len(medians) == 1 else np.nan
+
+
+def _join(members: Sequence[Array]) -> Array:
+    joined = members[0]
+    for member in members[1:]:
+        joined = np.where(np.isfinite(member), member, joined)
+    return joined
+
+
+def row_height(curve_count: int) -> float:
+    """The height of a row in inches, for the legend of its curves."""
+    return max(canvas.ROW_HEIGHT, _LINE_INCHES * (curve_count + 1.2))
 
 
 def draw_curves(
@@ -81,21 +117,29 @@ def draw_curves(
     all_values : draw every value, however many there are
     """
     rows = view.panel.rows
-    figure, axes = canvas.create_figure(title, [row_height(row) for row in rows])
+    curves = [build_curves(view, row) for row in rows]
+    figure, axes = canvas.create_figure(title, [row_height(len(part)) for part in curves])
     beyond = 0
-    for part, row in zip(axes, rows, strict=True):
-        beyond += _draw_row(part, view, row, span, all_values=all_values)
+    for part, row, row_curves in zip(axes, rows, curves, strict=True):
+        beyond += _draw_row(part, view, row, row_curves, span, all_values=all_values)
     return figure, axes, beyond
 
 
 def _draw_row(
-    axes: Axes, view: PanelView, row: PanelRow, span: TimeSpan, *, all_values: bool
+    axes: Axes,
+    view: PanelView,
+    row: PanelRow,
+    curves: Sequence[Curve],
+    span: TimeSpan,
+    *,
+    all_values: bool,
 ) -> int:
-    curves = build_curves(view, row)
     values = np.concatenate([curve.values for curve in curves])
     limits = _extend_to_thresholds(robust_statistics.axis_limits(values, log=row.log), row)
     axes.set_ylabel(
-        f"{row.label} [{row.unit}]" if row.unit else row.label, size=canvas.SMALL_FONT + 1
+        f"{row.label} [{row.unit}]" if row.unit else row.label,
+        size=canvas.SMALL_FONT + 1,
+        color=canvas.INK,
     )
     axes.grid(color=canvas.GRID, linewidth=0.6)
     axes.ticklabel_format(useOffset=False)
@@ -137,7 +181,7 @@ def _draw_curve(
         times, values = view.times[known], curve.values[known]
     if curve.errors is not None and not many:
         # A negative uncertainty is not valid, and matplotlib would refuse it
-        errors = np.where(curve.errors >= 0, curve.errors, np.nan)
+        errors = np.where((curve.errors >= 0) & known, curve.errors, np.nan)
         error_style: dict[str, Any] = {"ecolor": curve.colour, "alpha": 0.5, "elinewidth": 0.7}
         axes.errorbar(view.times, curve.values, errors, fmt="none", **error_style)
     joined = "-" if curve.line.style is LineStyle.LINE and not many else "none"

@@ -18,7 +18,8 @@ an error that names the line.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -48,6 +49,8 @@ PANEL_KINDS = ("rows", "count", "flags", "states")
 
 PANEL_SUFFIX = ".yml"
 PACKAGE_PANELS = Path(__file__).with_name("panels")
+
+MAX_SUGGESTIONS = 4
 
 _FILE_KEYS = ("group", "panels")
 _FIX_HINT = "fix the file, or move it out of the directory"
@@ -90,6 +93,8 @@ class PanelRow(StrictModel):
     log: bool = False
     relative: bool = False
     """Subtract the median of each line over the range."""
+    by: str = ""
+    """A keyword of texts: each of its values has a curve of its own."""
     lower: float | None = None
     """Thresholds, which are drawn; values beyond them are counted."""
     upper: float | None = None
@@ -98,6 +103,8 @@ class PanelRow(StrictModel):
     def _in_order(self) -> PanelRow:
         if self.lower is not None and self.upper is not None and self.lower >= self.upper:
             raise ValueError(f"lower ({self.lower:g}) is not below upper ({self.upper:g})")
+        if self.by and len(self.lines) > 1:
+            raise ValueError("a row with by has one line")
         return self
 
 
@@ -173,6 +180,7 @@ class TimeSeriesPanel(StrictModel):
     def drawn_keywords(self) -> list[str]:
         """The keywords that the panel draws."""
         keywords = [c for row in self.rows for line in row.lines.values() for c in line.keywords()]
+        keywords += [row.by for row in self.rows]
         keywords += [*self.flags.values(), *self.states.values()]
         if self.count:
             keywords += [*self.count.known.values(), self.count.by, self.count.sum]
@@ -222,21 +230,32 @@ def choose_panels(names: Sequence[str]) -> dict[str, TimeSeriesPanel]:
         return panels
     chosen: dict[str, TimeSeriesPanel] = {}
     for name in names:
+        wanted = name.strip().casefold()
         matching = {
-            panel_name: panel
-            for panel_name, panel in panels.items()
-            if name == panel_name or name == panel.group
+            panel.name: panel
+            for panel in panels.values()
+            if wanted in (panel.name, panel.group.casefold())
         }
         if not matching:
-            groups = {panel.group for panel in panels.values()}
-            hint = (
-                suggest_name(name, [*panels, *groups]) if len(name) > 1 else "see kpfnb timeseries"
-            )
-            raise InvalidParameterError(
-                f"no panel {name!r}", f"{hint}; list: kpfnb timeseries --list"
-            )
+            hint = _suggest_panels(wanted, panels)
+            raise InvalidParameterError(f"no panel {name!r}", hint)
         chosen |= matching
     return chosen
+
+
+def _suggest_panels(wanted: str, panels: Mapping[str, TimeSeriesPanel]) -> str:
+    """The panels whose name is like a text, or whose name or title has it."""
+    names = {panel.group.casefold(): panel.group for panel in panels.values()}
+    names |= {name: name for name in panels}
+    near = difflib.get_close_matches(wanted, names, n=MAX_SUGGESTIONS)
+    near += [
+        panel.name
+        for panel in panels.values()
+        if len(wanted) > 2 and wanted in f"{panel.name} {panel.title}".casefold()
+    ]
+    similar = list(dict.fromkeys(names[name] for name in near))[:MAX_SUGGESTIONS]
+    question = f"did you mean {', '.join(similar)}? " if similar else ""
+    return f"{question}list: kpfnb timeseries --list"
 
 
 def read_panel_file(path: Path) -> list[TimeSeriesPanel]:

@@ -13,7 +13,7 @@ HEAD = "era,start,comment\n"
 
 def test_the_eras_of_the_package_are_in_order() -> None:
     eras = time_axis.load_eras()
-    assert eras[0].name == "1.0"
+    assert eras[0].name == "0.5"
     assert [era.start for era in eras] == sorted(era.start for era in eras)
 
 
