@@ -136,6 +136,14 @@ class Settings(BaseSettings):
     pypeit_memory_budget_gb: float = Field(
         0, ge=0, description="memory of all PypeIt runs together; 0: what the machine has"
     )
+    notify_command: Command = Field(
+        [],
+        description="command at the end of runs without a person, such as cron's; {notebook},"
+        " {outcome}, {reason}, {run} and {report} are replaced",
+    )
+    notify_after_minutes: float = Field(
+        30, ge=0, description="duration from which notify_command tells of a good run, too"
+    )
     useful_warnings: Path | None = Field(
         None, description="YAML list of the PypeIt warnings that people should see"
     )

@@ -163,6 +163,7 @@ def _finish_run(record: RunRecord, facts: RunEndFacts, notebook: Any = None) -> 
     The end is recorded even if the disk is full or the settings have become invalid since.
     """
     from kpfnb.runs import report, site
+    from kpfnb.runs.notification import notify_of_end
 
     try:
         if notebook:
@@ -173,6 +174,7 @@ def _finish_run(record: RunRecord, facts: RunEndFacts, notebook: Any = None) -> 
         site.update_site(record)
     except (OSError, InvalidSettingsError) as error:
         record = _finish_on_full_disk(record, facts, f"can't write in {record.directory}: {error}")
+    notify_of_end(record)
     return record
 
 

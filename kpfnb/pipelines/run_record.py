@@ -20,7 +20,7 @@ from kpfnb.notebook import runner
 from kpfnb.pipelines import page
 from kpfnb.pipelines.plan import PipelinePlan
 from kpfnb.pipelines.step_state import StepPhase, StepState, pipeline_outcome, summarize_steps
-from kpfnb.runs import report, site
+from kpfnb.runs import notification, report, site
 from kpfnb.runs.classification import RunEndFacts
 
 SCHEMA_VERSION = 1
@@ -183,6 +183,7 @@ class PipelineJournal:
         self.run = replace(self.run, record=record)
         self.write()
         site.update_site(record)
+        notification.notify_of_end(record, self.run.page)
         return self.run
 
     def write(self) -> None:

@@ -380,3 +380,11 @@ def test_a_file_that_is_no_parameter_set_is_named(tmp_path, text):
         parameter_sets.load_parameter_file(tmp_path / "x.yml")
     with pytest.raises(InvalidInputError, match=r"can't read the parameters in .*none\.yml"):
         parameter_sets.load_parameter_file(tmp_path / "none.yml")
+
+
+def test_the_end_of_a_run_without_a_person_is_told(tmp_path, monkeypatch):
+    told = tmp_path / "told"
+    monkeypatch.setenv("KPFNB_NOTIFY_COMMAND", f"cp {{report}}/run.json {told}")
+    notebook = samples.make(tmp_path, "work")
+    record = runner.run_notebook(str(notebook), {"n": 40})
+    assert json.loads(told.read_text())["id"] == record.id

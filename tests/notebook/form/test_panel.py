@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import ipywidgets
 import pytest
@@ -15,6 +14,7 @@ from kpfnb.core import progress
 from kpfnb.core.errors import InvalidParameterError
 from kpfnb.core.result import Outcome
 from kpfnb.notebook.form import frontend, panel
+from kpfnb.notebook.links import LAB_URL_VARIABLE
 from kpfnb.notebook.parameters import parse_declarations
 from kpfnb.runs import RunRecord
 
@@ -27,6 +27,9 @@ class Session:
     notebook, file = "work", Path("work.ipynb")
     parameters = PARAMETERS
     values = {"n": 3, "dry_run": False}
+    entered, cell_values = values, values
+
+    filled_in: ClassVar[list[str]] = []
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
@@ -48,6 +51,13 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     asked: list[str] = []
 
     class FrontEnd(ipywidgets.HTML):
+        def __init__(self, on_enter: Callable[[], None]) -> None:
+            super().__init__()
+            self.on_enter = on_enter
+
+        def notify(self, title: str, text: str) -> None:
+            asked.append(f"notify {title}")
+
         def pull_widget_state(self, parts: list[Any], callback: Callable[[], None]) -> None:
             asked.append(f"read {len(parts)}")
             callback()
@@ -90,9 +100,7 @@ def test_a_second_click_is_ignored_before_the_first_has_run(ran: list[str]) -> N
 
 def test_the_notebook_is_saved_when_it_has_run(ran: list[str]) -> None:
     form = ready()
-    form.on_run_end(
-        RunRecord("1a2b", "work", "2024-01-15T00:00:00Z", outcome=Outcome.SUCCEEDED), ()
-    )
+    form.on_run_end(RunRecord("1a2b", "work", "2024-01-15T00:00:00Z", outcome=Outcome.SUCCEEDED))
     assert ran == ["save"]
 
 
@@ -129,13 +137,43 @@ def test_stop_is_a_command_of_jupyterlab_itself() -> None:
     assert 'data-commandlinker-command="notebook:interrupt-kernel"' in html
 
 
-def test_the_end_and_the_result_are_shown_as_text(ran: list[str]) -> None:
+def test_the_end_is_shown_with_a_link_to_the_report(
+    ran: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(LAB_URL_VARIABLE, "/kpfnb/")
     form = ready()
     record = RunRecord("1a2b", "work", "2024-01-15T00:00:00Z", outcome=Outcome.PARTIAL, seconds=61)
-    result = SimpleNamespace(_repr_html_=lambda: "<table></table>")
-    form.on_run_end(replace(record, reason="<b> failed"), (result, object()))
+    form.on_run_end(replace(record, reason="<b> failed", directory=tmp_path))
     assert "◐ partial: &lt;b&gt; failed" in form._state.value
-    assert "<details><summary>The result</summary><table></table>" in form._state.value
+    assert f'href="/kpfnb/files{tmp_path}/report.html"' in form._state.value
+    assert ran == ["notify work: partial", "save"]
+
+
+def test_enter_is_a_press_of_run(ran: list[str]) -> None:
+    session = Session()
+    form = ready(session)
+    form._front_end.on_enter()
+    assert session.asked == [{"n": 3, "dry_run": False}]
+
+
+def test_what_differs_from_the_parameters_cell_is_said_and_taken_back(ran: list[str]) -> None:
+    form = ready()
+    line, button = form._differences.widget.children
+    assert form._differences.widget.layout.display == "none"
+    form.fields[0].write(5)
+    assert form._differences.widget.layout.display == ""
+    assert "Not as in the parameters cell: n" in line.value
+    button.click()
+    assert form.values()["n"] == 3
+    assert form._differences.widget.layout.display == "none"
+
+
+def test_what_a_link_has_filled_in_is_said(ran: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session()
+    monkeypatch.setattr(session, "entered", {"n": 5, "dry_run": False})
+    monkeypatch.setattr(session, "filled_in", ["n"])
+    form = ready(session)
+    assert "Filled in by the link: n" in form._differences.widget.children[0].value
 
 
 def test_progress_is_shown_in_the_form(ran: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
