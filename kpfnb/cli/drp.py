@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kpfnb.cli.app import DryRun, Json, app, print_and_exit, print_json
+from kpfnb.cli.nights import EndNight, StartNight, parse_night, parse_targets
 from kpfnb.kpf.files.obsid import KPF
 
 if TYPE_CHECKING:
@@ -20,11 +21,16 @@ def reprocess(
     targets: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Nights (20240101), ranges (20240101:20240131), observations, lists, directories."
+            help="Nights (20240101, last), ranges (20240101:20240131), observations, lists, "
+            "directories.",
+            callback=parse_targets,
         ),
     ] = None,
-    start: Annotated[str, typer.Option(help="First night of a range, YYYYMMDD (UT).")] = "",
-    end: Annotated[str, typer.Option(help="Last night of the range.")] = "",
+    start: Annotated[
+        str,
+        typer.Option(help="First night of a range, YYYYMMDD (UT) or last.", callback=parse_night),
+    ] = "",
+    end: Annotated[str, typer.Option(help="Last night of the range.", callback=parse_night)] = "",
     lists: Annotated[
         list[Path] | None,
         typer.Option("--list", help="Text or CSV file with observations in column one."),
@@ -128,11 +134,8 @@ def reprocess(
 
 @app.command()
 def progress(
-    start: Annotated[str, typer.Argument(help="Night as YYYYMMDD (UT).")],
-    end: Annotated[
-        str,
-        typer.Argument(help="Last night; before START: newest first.", show_default=False),
-    ] = "",
+    start: StartNight,
+    end: EndNight = "",
     print_files: Annotated[
         bool, typer.Option("--print-files", help="List the L0 files of incomplete observations.")
     ] = False,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from kpfnb.cli.app import DryRun, Json, app, print_and_exit, print_json
+from kpfnb.cli.nights import EndNight, StartNight, parse_night
 from kpfnb.cli.pipelines import Jobs, Wait, run_and_exit
 from kpfnb.core.errors import InvalidParameterError
 
@@ -25,10 +26,16 @@ NIGHT_PIPELINE = "night"
 def quicklook(
     start: Annotated[
         str,
-        typer.Argument(help="Start: YYYYMMDD, YYYYMMDD.SSSSS or YYYYMMDD.SSSSS.ss (UT)."),
+        typer.Argument(
+            help="Start: YYYYMMDD, YYYYMMDD.SSSSS or YYYYMMDD.SSSSS.ss (UT), or last.",
+            callback=parse_night,
+        ),
     ],
     end: Annotated[
-        str, typer.Argument(help="End, included in full; if before START: newest first.")
+        str,
+        typer.Argument(
+            help="End, included in full; if before START: newest first.", callback=parse_night
+        ),
     ] = "",
     l0: Annotated[
         bool, typer.Option("--l0", help="Raw files; all levels if none is given.")
@@ -102,7 +109,11 @@ def parse_levels_and_age(
 @app.command()
 def verdict(
     night: Annotated[
-        str, typer.Argument(help="Night as YYYYMMDD (UT); without it: list the stored verdicts.")
+        str,
+        typer.Argument(
+            help="Night as YYYYMMDD (UT) or last; without it: list the stored verdicts.",
+            callback=parse_night,
+        ),
     ] = "",
     line: Annotated[bool, typer.Option("--line", help="Print one line, for a mail.")] = False,
     override: Annotated[str, typer.Option(help="Override the verdict of this rule.")] = "",
@@ -184,11 +195,8 @@ def _print_history(*, as_json: bool) -> None:
 
 @app.command()
 def report(
-    night: Annotated[str, typer.Argument(help="Night as YYYYMMDD (UT).")],
-    end: Annotated[
-        str,
-        typer.Argument(help="Last night; if before NIGHT: newest first.", show_default=False),
-    ] = "",
+    night: StartNight,
+    end: EndNight = "",
     as_json: Json = False,
 ) -> None:
     """Write the report of a night: observations, products, verdict, plots, velocities, problems.
@@ -207,7 +215,11 @@ def report(
 @app.command()
 def night(
     night: Annotated[
-        str, typer.Argument(help="The night, YYYYMMDD (UT), or the directory of its L0 files.")
+        str,
+        typer.Argument(
+            help="The night, YYYYMMDD (UT) or last, or the directory of its L0 files.",
+            callback=parse_night,
+        ),
     ],
     version: Annotated[
         str, typer.Option(help="Reprocess products of DRP versions older than this.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from kpfnb.cli.app import CommandGroup, DryRun, Json, app, print_and_exit, print_json
+from kpfnb.cli.nights import EndNight, StartNight, parse_night
 from kpfnb.core.text import format_count
 
 if TYPE_CHECKING:
@@ -22,9 +23,16 @@ def timeseries(
         str, typer.Option(help="day, month, year, decade or all; all with --start is a free range.")
     ] = "day",
     start: Annotated[
-        str, typer.Option(help="Night as YYYYMMDD (UT); by default the newest night.")
+        str,
+        typer.Option(
+            help="Night as YYYYMMDD (UT) or last; by default the newest night of the database.",
+            callback=parse_night,
+        ),
     ] = "",
-    end: Annotated[str, typer.Option(help="Last night; by default only the period of START.")] = "",
+    end: Annotated[
+        str,
+        typer.Option(help="Last night; by default only the period of START.", callback=parse_night),
+    ] = "",
     panel: Annotated[
         list[str] | None, typer.Option(help="Only this panel or group; may be repeated.")
     ] = None,
@@ -136,11 +144,8 @@ def _group() -> None:
 
 @app.command()
 def ingest(
-    start: Annotated[str, typer.Argument(help="Night as YYYYMMDD (UT).")],
-    end: Annotated[
-        str,
-        typer.Argument(help="Last night; earlier than START: newest first.", show_default=False),
-    ] = "",
+    start: StartNight,
+    end: EndNight = "",
     force: Annotated[
         bool, typer.Option("--force", help="Read every file again, changed or not.")
     ] = False,
@@ -218,9 +223,12 @@ def status(as_json: Json = False) -> None:
 @tsdb_app.command()
 def check(
     start: Annotated[
-        str, typer.Argument(help="Night as YYYYMMDD (UT); by default all nights.")
+        str,
+        typer.Argument(
+            help="Night as YYYYMMDD (UT) or last; by default all nights.", callback=parse_night
+        ),
     ] = "",
-    end: Annotated[str, typer.Argument(help="Last night.")] = "",
+    end: EndNight = "",
     as_json: Json = False,
 ) -> None:
     """Compare disk and database: report missing and changed files.
@@ -234,8 +242,8 @@ def check(
 
 @tsdb_app.command()
 def delete(
-    start: Annotated[str, typer.Argument(help="Night as YYYYMMDD (UT).")],
-    end: Annotated[str, typer.Argument(help="Last night.")] = "",
+    start: StartNight,
+    end: EndNight = "",
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:

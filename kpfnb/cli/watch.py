@@ -7,6 +7,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from kpfnb.cli.app import CommandGroup, Json, app, print_and_exit, print_json
+from kpfnb.cli.nights import parse_night
 from kpfnb.core.result import merge_outcomes
 
 watch_app = typer.Typer(
@@ -23,7 +24,8 @@ Nice = Annotated[int, typer.Option(help="Niceness to add to started programs, 0 
 Since = Annotated[
     str,
     typer.Option(
-        help="At the first start, do not handle present files of nights before this YYYYMMDD."
+        help="At the first start, do not handle present files of nights before this YYYYMMDD.",
+        callback=parse_night,
     ),
 ]
 Polling = Annotated[

@@ -11,3 +11,6 @@
 
 Items are entries of Redis Streams with the consumer group `workers`. Redis 6.2 or later, or Valkey.
 """
+
+# The import registers them
+from kpfnb.queue import suggestions as suggestions

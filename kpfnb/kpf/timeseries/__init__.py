@@ -3,6 +3,6 @@ and exploration of any keywords in the notebook."""
 
 from kpfnb.kpf.timeseries.exploration import explore
 from kpfnb.kpf.timeseries.plots import export_exploration
-from kpfnb.kpf.timeseries.suggestions import suggest_parameters
+from kpfnb.kpf.timeseries.suggestions import suggest_columns
 
-__all__ = ["explore", "export_exploration", "suggest_parameters"]
+__all__ = ["explore", "export_exploration", "suggest_columns"]

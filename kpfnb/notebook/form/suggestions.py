@@ -11,14 +11,13 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from kpfnb.core import nights
 from kpfnb.core.errors import KpfnbError
 from kpfnb.core.text import format_count
 
 if TYPE_CHECKING:
-    from kpfnb.notebook.form.fields import FormField
     from kpfnb.notebook.parameters import Parameter
 
 MAX_COMPLETIONS = 50
@@ -29,6 +28,22 @@ Suggestions = Mapping[str, str]
 """Known values, each with its explanation."""
 
 SuggestionSource = Callable[[], Suggestions]
+
+
+class SuggestingField(Protocol):
+    """What takes suggestions: a `kpfnb.notebook.form.fields.FormField`."""
+
+    @property
+    def parameter(self) -> Parameter:
+        """The parameter of the field."""
+
+    @property
+    def takes_suggestions(self) -> bool:
+        """Whether a person types text into it."""
+
+    def suggest(self, suggestions: Suggestions, problem: str = "") -> None:
+        """Take the suggestions, or the problem that there are none."""
+
 
 _sources: dict[str, SuggestionSource] = {}
 _tasks: set[asyncio.Task[None]] = set()
@@ -54,7 +69,7 @@ def find_source(parameter: Parameter) -> SuggestionSource | None:
     return suggest_last if parameter.kind.name in NIGHT_KINDS else _sources.get(parameter.name)
 
 
-def start_suggestions(fields: Iterable[FormField]) -> None:
+def start_suggestions(fields: Iterable[SuggestingField]) -> None:
     """Find suggestions for the fields in threads; the form need not wait for them.
 
     Call it in a cell: the fields get their suggestions when the kernel has time.
@@ -68,20 +83,20 @@ def start_suggestions(fields: Iterable[FormField]) -> None:
     task.add_done_callback(_tasks.discard)
 
 
-async def load_suggestions(fields: Iterable[FormField]) -> None:
+async def load_suggestions(fields: Iterable[SuggestingField]) -> None:
     """Give each field its suggestions, or a note that says why it has none."""
-    by_source: dict[SuggestionSource, list[FormField]] = {}
+    by_source: dict[SuggestionSource, list[SuggestingField]] = {}
     for field in fields:
         if source := _find_source_of(field):
             by_source.setdefault(source, []).append(field)
     await asyncio.gather(*(_load_from(source, group) for source, group in by_source.items()))
 
 
-def _find_source_of(field: FormField) -> SuggestionSource | None:
+def _find_source_of(field: SuggestingField) -> SuggestionSource | None:
     return find_source(field.parameter) if field.takes_suggestions else None
 
 
-async def _load_from(source: SuggestionSource, fields: list[FormField]) -> None:
+async def _load_from(source: SuggestionSource, fields: list[SuggestingField]) -> None:
     known: Suggestions = {}
     problem = ""
     try:
