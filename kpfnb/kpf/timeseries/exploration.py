@@ -67,7 +67,9 @@ class ExplorationResult(OneLineRepr):
         note = f"; not in the database: {missing}" if missing else ""
         count = int(self.view.times.size)
         observations = "1 observation" if count == 1 else f"{count:,} observations"
-        group = f" (panel {self.view.panel.name} of the group; also: {', '.join(self.siblings)})"
+        group = (
+            f" ({self.view.panel.name}, the first panel of {len(self.siblings) + 1} in the group)"
+        )
         return (
             f"{self.view.panel.title}: {observations}, {self.title}"
             f"{group if self.siblings else ''}{note}"

@@ -130,7 +130,8 @@ def _draw_group(
         alpha=0.5,
         elinewidth=0.8,
     )
-    label = f"{group.label or 'before the first era'}\n   ± {group.scatter:.2f} ({rows.size:,})"
+    scatter = f"± {group.scatter:.2f} m/s " if rows.size > 1 else ""
+    label = f"{group.label or 'before the first era'}\n   {scatter}({rows.size:,})"
     axes[0].scatter(times[rows], velocities, size, label=label, linewidths=0, urls=urls, **style)
     signal = table["signal"].to_numpy()[rows]
     axes[1].scatter(times[rows], signal, size / 2, linewidths=0, urls=urls, **style)
@@ -142,7 +143,10 @@ def _format_axes(axes: list[Axes], result: StarVelocities) -> None:
     lower.set_ylabel("S/N at 548 nm", size=canvas.SMALL_FONT + 1, color=canvas.INK)
     for part in axes:
         part.grid(color=canvas.GRID, linewidth=0.6)
-    limits = robust_statistics.axis_limits(result.table["relative"].to_numpy())
+    values, errors = (result.table[name].to_numpy() for name in ("relative", "error"))
+    bars = np.nan_to_num(errors)
+    ends = np.concatenate([values - bars, values + bars])
+    limits = robust_statistics.axis_limits(ends, by_scatter=True)
     if limits is None:
         draw_empty_message(upper, "no velocity")
         lower.set_visible(False)

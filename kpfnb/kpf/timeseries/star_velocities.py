@@ -153,12 +153,11 @@ class StarVelocities(OneLineRepr):
     def __str__(self) -> str:
         lines = [self.reason]
         for group in self.groups:
-            error = "not known" if np.isnan(group.error) else f"{group.error:.2f} m/s"
-            lines.append(
-                f"  {group.label}: {format_count(int(group.rows.size), 'velocity', 'velocities')}, "
-                f"median {group.median:.4f} km/s, scatter {group.scatter:.2f} m/s, "
-                f"median error {error}"
-            )
+            count = format_count(int(group.rows.size), "velocity", "velocities")
+            scatter = f", scatter {group.scatter:.2f} m/s" if group.rows.size > 1 else ""
+            error = "" if np.isnan(group.error) else f", median error {group.error:.2f} m/s"
+            label = group.label or "before the first era"
+            lines.append(f"  {label}: {count}, median {group.median:.4f} km/s{scatter}{error}")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:

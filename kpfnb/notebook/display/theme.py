@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -130,18 +130,16 @@ def _colormap_change(mappable: Any) -> Iterator[Change]:
 
 def _darken(colour: Any) -> Any:
     """The colour, or each of several, for a dark ground; what is transparent stays."""
-    from matplotlib.colors import to_rgba, to_rgba_array
+    from matplotlib.colors import is_color_like, to_rgba, to_rgba_array
 
-    if isinstance(colour, str):
-        if colour in ("none", "auto"):
-            return colour
+    if isinstance(colour, str) and colour in ("none", "auto"):
+        return colour
+    if is_color_like(colour):
         return _darken_rgba(to_rgba(colour))
-    if isinstance(colour, tuple) and len(colour) in (3, 4):
-        return _darken_rgba(to_rgba(colour))
-    return [_darken_rgba(tuple(one)) for one in to_rgba_array(colour)]
+    return [_darken_rgba(one) for one in to_rgba_array(colour)]
 
 
-def _darken_rgba(colour: Any) -> tuple[float, float, float, float]:
+def _darken_rgba(colour: Iterable[float]) -> tuple[float, float, float, float]:
     red, green, blue, alpha = map(float, colour)
     return (*palette.dark_rgb((red, green, blue)), alpha)
 

@@ -73,7 +73,7 @@ def test_a_group_is_its_first_panel_and_case_does_not_count(night: list[str]) ->
     for name in ("RV", "rv"):
         result = explore(name, start=NIGHT)
         assert result.view.panel.name == "star-velocities"
-        assert "also: camera-difference" in result.reason
+        assert "(star-velocities, the first panel of 10 in the group)" in result.reason
 
 
 def test_a_wrong_panel_is_one_short_error(night: list[str]) -> None:

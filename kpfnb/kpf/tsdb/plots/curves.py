@@ -54,7 +54,7 @@ class Curve:
         if not statistics.number:
             return f"{label}\n   no value"
         if np.isnan(self.offset):
-            return f"{label}\n   ± {format_number(statistics.scatter)}  ({statistics.number:,})"
+            return f"{label}\n   ± {statistics.scatter:.2g}  ({statistics.number:,})"
         value = format_plus_minus(statistics.median + self.offset, statistics.scatter)
         return f"{label}\n   {value}  ({statistics.number:,})"
 
@@ -106,7 +106,7 @@ def _join(members: Sequence[Array]) -> Array:
 
 def row_height(curve_count: int) -> float:
     """The height of a row in inches, for the legend of its curves."""
-    return max(canvas.ROW_HEIGHT, _LINE_INCHES * (curve_count + 1.2))
+    return max(canvas.ROW_HEIGHT, _LINE_INCHES * (1.08 * curve_count + 1.8))
 
 
 def draw_curves(

@@ -21,6 +21,10 @@ _GAP_STEPS = 8.0
 
 _MAD_TO_SIGMA = 1.4826
 _INNER_PERCENTILES = (1.0, 99.0)
+_MIN_FOR_PERCENTILES = 100
+"""Of fewer values the percentiles are the extremes: those far from the median are left out"""
+_MAX_SCATTERS = 10.0
+"""by this many scatters."""
 _OUTLIER_FACTOR = 4.0
 _MARGIN = 0.06
 
@@ -98,10 +102,12 @@ def split_at_gaps(times: Array, values: Array, span_days: float) -> tuple[Array,
     return np.insert(times, places, times[places]), np.insert(values, places, np.nan)
 
 
-def axis_limits(values: Array, *, log: bool = False) -> AxisLimits | None:
+def axis_limits(values: Array, *, log: bool = False, by_scatter: bool = False) -> AxisLimits | None:
     """The axis limits for values; None if none is finite (and above 0 on a log axis).
 
     Outliers that would compress all other values are left out.
+
+    by_scatter : what is an outlier is said by the scatter, however many values there are
     """
     finite = values[np.isfinite(values) & ((values > 0) if log else True)]
     if not finite.size:
@@ -111,9 +117,18 @@ def axis_limits(values: Array, *, log: bool = False) -> AxisLimits | None:
     inner_low, inner_high = (
         float(percentile) for percentile in np.percentile(scaled, _INNER_PERCENTILES)
     )
+    if by_scatter or finite.size < _MIN_FOR_PERCENTILES:
+        inner_low, inner_high = _central_range(scaled)
     inner = inner_high - inner_low
     if inner > 0 and high - low > _OUTLIER_FACTOR * inner:
         low, high = max(low, inner_low - inner), min(high, inner_high + inner)
     margin = _MARGIN * (high - low) or _MARGIN * (abs(high) if not log else 1.0) or 1.0
     low, high = low - margin, high + margin
     return AxisLimits(10**low, 10**high) if log else AxisLimits(low, high)
+
+
+def _central_range(values: Array) -> tuple[float, float]:
+    """The extremes of the values that are not far from the median."""
+    _, median, scatter = compute_statistics(values)
+    central = values[np.abs(values - median) <= _MAX_SCATTERS * scatter] if scatter else values
+    return float(central.min()), float(central.max())

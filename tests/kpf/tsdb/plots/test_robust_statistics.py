@@ -82,3 +82,14 @@ def test_a_log_axis_has_no_zero() -> None:
     limits = robust_statistics.axis_limits(np.array([0.0, 1e-7, 1e-6]), log=True)
     assert limits is not None
     assert 0 < limits.low < 1e-7
+
+
+def test_one_far_value_of_few_does_not_compress_the_others() -> None:
+    values = np.array([0.1, -0.3, 0.2, 0.0, -0.1, 0.3, 1000.0])
+    limits = robust_statistics.axis_limits(values)
+    assert limits is not None
+    assert limits.high < 2
+    # Two groups are no outliers
+    both = robust_statistics.axis_limits(np.array([0.0, 0.1, 0.2, 50.0, 50.1, 50.2]))
+    assert both is not None
+    assert both.high > 50
