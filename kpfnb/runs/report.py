@@ -121,9 +121,11 @@ def _join_lines(value: Any) -> str:
 
 
 def _render_markdown(text: str) -> str:
-    from nbconvert.filters import markdown2html_mistune
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-    return sanitise_html(markdown2html_mistune(text))
+    # The places to which the links of headings would lead are not in the sanitised text
+    renderer = IPythonRenderer(escape=False, exclude_anchor_links=True)
+    return sanitise_html(MarkdownWithMath(renderer=renderer).render(text))
 
 
 def _image_renderer(kind: str) -> Callable[[str], str]:

@@ -26,14 +26,14 @@ class Case:
 
 KPF = {
     # All files are read; then none has changed
-    "ingest": Case(first={"force": True}, change={"force": False, "end": "2024-01-16"}),
+    "ingest": Case(first={"force": True}, change={"force": False, "end": "20240116"}),
     "progress": Case(change={"require_complete": True}),
     "quicklook": Case(
         first={"levels: L0": True, "start": "20240115.17", "end": "20240115.18", "shown": 1},
         change={"start": "20240115.27", "end": "20240115.28"},
     ),
     "reprocess": Case(change={"force": True, "order": "forward"}, button="Dry run"),
-    "timeseries": Case(change={"end": "2024-01-16"}, needs=("ingested",)),
+    "timeseries": Case(change={"end": "20240116"}, needs=("ingested",)),
     "tonight": Case(change={"accept": "PASS"}),
 }
 OTHERS = {

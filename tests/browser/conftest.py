@@ -151,8 +151,15 @@ def queue_server(lab_home: Path) -> Iterator[None]:
     kpfnb(lab_home, "services", "stop")
 
 
-def kpfnb(home: Path, *arguments: str) -> None:
-    """Do a command of kpfnb where the notebooks are."""
+def kpfnb(home: Path, *arguments: str, check: bool = True) -> None:
+    """Do a command of kpfnb where the notebooks are.
+
+    check : it has to succeed; otherwise its results may be bad, as those of a small night are
+    """
     command = [sys.executable, "-c", "from kpfnb.cli.app import main; main()", *arguments]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("KPFNB_")}
-    subprocess.run(command, cwd=home, env=environment, check=True, stdout=subprocess.DEVNULL)
+    done = subprocess.run(
+        command, cwd=home, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    assert not (check and done.returncode), done.stderr
+    assert b"Traceback" not in done.stderr, done.stderr

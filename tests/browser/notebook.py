@@ -10,11 +10,13 @@ from typing import Any
 
 import nbformat
 from axe_playwright_python.base import AXE_FILE_PATH
+from nbformat.sign import NotebookNotary
 from nbformat.v4 import new_code_cell
 
 from tests.browser.conftest import WAIT, Lab
 
 PROJECT = Path(__file__).parents[2]
+SCREENSHOTS = PROJECT / "work/screenshots"
 WIDTH, HEIGHT = 1366, 768
 TALL = 2600
 
@@ -26,13 +28,11 @@ READY = f"""name => {{
   return panel?.content.widgets?.length > 0
     && panel.sessionContext?.session?.kernel?.status === 'idle';
 }}"""
-RUN_TO_FORM = f"""async name => {{
+SHOWN = f"""name => {{
   {FIND}
-  const notebook = find(name).content;
-  const form = notebook.widgets.findIndex(
-    cell => cell.model.sharedModel.source === 'run.form()');
-  notebook.activeCellIndex = form + 1;
-  await window.jupyterapp.commands.execute('notebook:run-all-above');
+  return find(name).content.widgets.some(
+    cell => cell.model.sharedModel.source.startsWith('run.form(')
+      && cell.model.executionCount && cell.model.outputs.length);
 }}"""
 ALL_DONE = f"""name => {{
   {FIND}
@@ -94,17 +94,22 @@ class Notebook:
         self.home = lab.project
         self.flag = self.home / f"hold-{name}"
         self._lab = lab
-        _copy(PROJECT / "notebooks" / f"{name}.ipynb", lab.folder, HELD.format(flag=str(self.flag)))
+        source = PROJECT / "notebooks" / f"{name}.ipynb"
+        _copy(source, lab, HELD.format(flag=str(self.flag)))
 
-    def open(self) -> None:
-        """Open it, and wait for its kernel."""
-        self.page.goto(self._lab.address(f"{self.name}.ipynb"))
-        self.wait_until_idle()
+    def open(self, address: str = "") -> None:
+        """Open it; it runs to its form by itself, and further if it only looks.
 
-    def run_to_form(self) -> None:
-        """Run the cells from the top to the form. The active cell is not the form's then."""
-        self.page.evaluate(RUN_TO_FORM, f"{self.name}.ipynb")
+        address : what to open, if not the notebook itself
+        """
+        self.page.goto(address or self._lab.address(f"{self.name}.ipynb"))
+        self.wait_for_form()
+
+    def wait_for_form(self) -> None:
+        """Wait until the form can be used."""
         self.button("Run").wait_for()
+        self.page.wait_for_function(SHOWN, arg=f"{self.name}.ipynb")
+        self.wait_until_all_is_done()
         self.wait_until_idle()
 
     def run_all(self) -> dict[str, Any]:
@@ -144,11 +149,16 @@ class Notebook:
 
     def ended(self, before: list[Path]) -> dict[str, Any]:
         """Wait for the end of a run that was not there before, and take its result."""
+        result = self.wait_for_result(before)
+        self.wait_until_idle()
+        return result
+
+    def wait_for_result(self, before: list[Path]) -> dict[str, Any]:
+        """The result of a run that was not there before, also if no page shows the notebook."""
         deadline = time.monotonic() + WAIT / 1000
         while time.monotonic() < deadline:
             new = [run for run in self.runs() if run not in before]
             if new and self.record(new[-1]).get("outcome"):
-                self.wait_until_idle()
                 result: dict[str, Any] = json.loads((new[-1] / "result.json").read_text())
                 return result
             self.page.wait_for_timeout(50)
@@ -216,8 +226,7 @@ class Notebook:
         assert self.page.evaluate(NAMELESS) == []
         assert self.page.evaluate(TOO_WIDE) == []
         assert self.page.problems == []
-        folder = PROJECT / "work/screenshots"
-        folder.mkdir(parents=True, exist_ok=True)
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.set_viewport_size({"width": WIDTH, "height": TALL})
         self.page.evaluate(Path(AXE_FILE_PATH).read_text(encoding="utf-8"))
         for theme in ("Dark", "Light"):
@@ -227,16 +236,25 @@ class Notebook:
             violations = self.page.evaluate(AXE)
             assert violations == [], violations
             self.button("Run").scroll_into_view_if_needed()
-            self.page.screenshot(path=str(folder / f"{picture or self.name}-{theme.lower()}.png"))
+            self.page.screenshot(
+                path=str(SCREENSHOTS / f"{picture or self.name}-{theme.lower()}.png")
+            )
         self.page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
 
 
-def _copy(source: Path, folder: Path, held: str) -> None:
+def _copy(source: Path, lab: Lab, held: str) -> None:
+    """Put a working copy with one more cell in place of the person's, and trust it as they would"""
     document = nbformat.read(source, as_version=4)
     cells = document.cells
-    form = next(n for n, cell in enumerate(cells) if cell.source == "run.form()")
+    form = next(n for n, cell in enumerate(cells) if cell.source.startswith("run.form("))
     cells.insert(form + 1, new_code_cell(held.strip()))
-    nbformat.write(document, folder / source.name)
+    for cell in cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    copy = lab.folder / source.name
+    document.metadata |= {"kpfnb": nbformat.read(copy, as_version=4).metadata["kpfnb"]}
+    nbformat.write(document, copy)
+    NotebookNotary(data_dir=str(lab.project / "data")).sign(document)
 
 
 def _counts(file: Path) -> list[int | None]:

@@ -32,7 +32,6 @@ def uses(name: str, page: Any, lab: Lab, request: pytest.FixtureRequest) -> None
     case = _filled_in(CASES[name], request)
     notebook = Notebook(page, lab, name)
     notebook.open()
-    notebook.run_to_form()
     notebook.fill(case.first)
     first = notebook.run(case.button)
     notebook.fill(case.change)

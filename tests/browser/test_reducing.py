@@ -50,7 +50,6 @@ def test_the_live_status_shows_what_pypeit_does(page: Any, lab: Lab, kast_night:
     (home / "fast.ini").write_text(FAST)
     notebook = Notebook(page, lab, "reduce")
     notebook.open()
-    notebook.run_to_form()
     notebook.fill({"raw": raw, "config": home / "fast.ini", "output": home / "night/reduced"})
     before = notebook.runs()
     notebook.button("Run").click()

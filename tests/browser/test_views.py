@@ -20,7 +20,6 @@ CLOCK_MOVES += "return now && now[0] !== seen; }"
 def test_a_queue_is_watched_and_repaired(page: Any, lab: Lab, queue_server: None) -> None:
     notebook = Notebook(page, lab, "queue")
     notebook.open()
-    notebook.run_to_form()
     notebook.fill({"queue": "hall", "items": "a, b", "watch_seconds": 3600})
     before = notebook.runs()
     notebook.button("Run").click()
@@ -51,7 +50,6 @@ def test_a_queue_is_watched_and_repaired(page: Any, lab: Lab, queue_server: None
 def test_what_is_missing_is_touched_when_confirmed(page: Any, lab: Lab, night: Any) -> None:
     notebook = Notebook(page, lab, "progress")
     notebook.open()
-    notebook.run_to_form()
     notebook.run()
     raws = sorted((notebook.home / "work/kpf").rglob("KP.*.fits"))
     before = {path: path.stat().st_mtime_ns for path in raws}
@@ -65,7 +63,6 @@ def test_what_is_missing_is_touched_when_confirmed(page: Any, lab: Lab, night: A
 def test_a_row_leads_to_its_header(page: Any, lab: Lab, night: Any) -> None:
     notebook = Notebook(page, lab, "progress")
     notebook.open()
-    notebook.run_to_form()
     notebook.run()
     chooser = page.get_by_label("Show details of:", exact=True)
     options = chooser.locator("option").all_inner_texts()
@@ -81,7 +78,6 @@ def test_a_row_leads_to_its_header(page: Any, lab: Lab, night: Any) -> None:
 def test_the_night_page_refreshes_again_after_a_reload(page: Any, lab: Lab, night: Any) -> None:
     notebook = Notebook(page, lab, "tonight")
     notebook.open()
-    notebook.run_to_form()
     notebook.fill({"refresh": 5})
     notebook.run()
     clock = page.get_by_text(CLOCK)
@@ -95,7 +91,6 @@ def test_the_night_page_refreshes_again_after_a_reload(page: Any, lab: Lab, nigh
 def test_the_watcher_page_refreshes_again_after_a_reload(page: Any, lab: Lab, night: Any) -> None:
     notebook = Notebook(page, lab, "watch")
     notebook.open()
-    notebook.run_to_form()
     notebook.fill({"refresh": 1})
     notebook.run()
     notebook.wait_until_saved()

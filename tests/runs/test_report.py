@@ -117,3 +117,10 @@ def test_papermills_own_marks_are_left_out():
     notebook = new_notebook(cells=[mark, new_markdown_cell("# Title")])
     html = report.render_report(runs.start_run("x"), notebook)
     assert "An Exception" not in html and "Title" in html
+
+
+def test_a_heading_has_no_link_to_a_place_that_is_not_there():
+    notebook = new_notebook(cells=[new_markdown_cell("# How far?")])
+    html = report.render_report(runs.start_run("progress"), notebook)
+    assert "<h1>How far?</h1>" in html
+    assert 'href="#' not in html
