@@ -13,7 +13,7 @@ from kpfnb.core.clock import format_utc
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.fits.headers import InvalidHeaderError
 from kpfnb.kpf.files import exposure
-from kpfnb.kpf.quicklook import check_rules, plot_registry, record, site
+from kpfnb.kpf.quicklook import check_rules, last_good, plot_registry, record, site
 from kpfnb.kpf.quicklook.instrument_plots import figures, fits_content
 from kpfnb.kpf.quicklook.instrument_plots.fits_content import FitsContent
 from kpfnb.kpf.quicklook.plot_registry import PlotSpec
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 ON_SKY = ("Star", "Sun", "Sky")
 """Types of exposures that have a target."""
+
+WAVEFORMS = ("GRACFFLN", "RDACFFLN")
+"""The files that say how the CCDs are read. The DRP calls the read mode READSPED."""
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +81,7 @@ def make_file_products(job: QuicklookJob) -> QuicklookRecord:
         made=format_utc(),
     )
     filled = _fill_record(job, empty)
+    last_good.register(job.products, job.target.product_dir, filled)
     record.write_record(job.product_dir, filled)
     site.update_pages(job.products, target)
     return filled
@@ -97,6 +101,9 @@ def summarise_exposure(content: FitsContent) -> ExposureSummary:
         version=content.text("DRPTAG"),
         program=content.text("PROGNAME"),
         simulated=content.header.get("SIMULATE") is True,
+        start=content.text("DATE-BEG"),
+        source=exposure.source_type(content.header),
+        mode=" ".join(filter(None, map(content.text, WAVEFORMS))) or content.text("READSPED"),
     )
 
 

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kpfnb.kpf.files.obsid import KPF
+from kpfnb.kpf.quicklook.page_files import PAGE
 from kpfnb.kpf.quicklook.quality import Verdict
 from kpfnb.kpf.quicklook.result import QuicklookItem, QuicklookResult
 from kpfnb.kpf.quicklook.targets import LEVELS
+from kpfnb.notebook import links
 from kpfnb.notebook.display import figures
-from kpfnb.notebook.display.figures import HoverFigure, register_plot
+from kpfnb.notebook.display.figures import HoverFigure, LinkedText, register_plot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,10 +62,27 @@ def plot_quicklook(result: QuicklookResult) -> HoverFigure:
         if not 0 <= column < len(names):
             return ""
         if by_night:
-            return night_tooltip(result, names[column])
-        return cell_tooltip(result, names[column], levels[row]) if 0 <= row < len(levels) else ""
+            night = names[column]
+            page = links.page_url(result.products / night / PAGE)
+            return LinkedText(night_tooltip(result, night), page)
+        if not 0 <= row < len(levels):
+            return ""
+        text = cell_tooltip(result, names[column], levels[row])
+        return LinkedText(text, _cell_url(result, names[column], levels[row]))
 
     return HoverFigure(figure, {axes: figures.area_tooltip(make_text)})
+
+
+def _cell_url(result: QuicklookResult, observation: str, level: str) -> str:
+    """The URL of the page of a cell, at its level; '' outside of JupyterLab."""
+    pages = (
+        item.page
+        for item in result.items
+        if (item.observation, item.level) == (observation, level) and item.page
+    )
+    page = next(pages, "")
+    url = links.page_url(result.products / page) if page else ""
+    return f"{url}#{level}" if url and level in KPF.levels else url
 
 
 def cell_tooltip(result: QuicklookResult, observation: str, level: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kpfnb.compute.item_map import map_items
@@ -13,6 +13,8 @@ from kpfnb.core import settings
 from kpfnb.core.errors import InvalidInputError, InvalidSettingsError
 from kpfnb.core.result import Outcome
 from kpfnb.core.settings import Settings
+from kpfnb.kpf.files.data_root import ANY_LEVEL
+from kpfnb.kpf.files.obsid import list_nights
 from kpfnb.kpf.quicklook import check_rules, record, site
 from kpfnb.kpf.quicklook.file_products import QuicklookJob, make_file_products
 from kpfnb.kpf.quicklook.record import QuicklookRecord
@@ -60,7 +62,10 @@ def process_range(
     Parameters and errors as for `select_targets` and `process_files`.
     """
     targets = select_targets(start, end, levels=levels, age=age, root=options.root)
-    return _process_targets(targets, [], options)
+    result = _process_targets(targets, [], options)
+    if targets:
+        return result
+    return replace(result, no_files=_explain_no_files(start, end, levels, age, options))
 
 
 def process_files(
@@ -130,6 +135,17 @@ def _process_targets(
         for target in targets
     ]
     return QuicklookResult(products, (*items, *unknown), tuple(outdated))
+
+
+def _explain_no_files(
+    start: str, end: str, levels: Sequence[str], age: str, options: QuicklookOptions
+) -> str:
+    """Which files were looked for in vain, and the nights that are there."""
+    span = f"from {start} to {end}" if end and end != start else start
+    kinds = " ".join([*([] if age == FileAge.ANY else [age]), ", ".join(levels), "files"]).strip()
+    nights = list_nights(_load_settings(options).kpf_root, levels=ANY_LEVEL)
+    present = f"{nights[0]} to {nights[-1]}" if len(nights) > 1 else "".join(nights) or "none"
+    return f"No {kinds} of {span} (nights present: {present})"
 
 
 def _load_reusable_record(products: Path, target: QuicklookTarget) -> QuicklookRecord | None:

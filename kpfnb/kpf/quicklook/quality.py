@@ -44,6 +44,10 @@ def worst_verdict(verdicts: Iterable[Verdict]) -> Verdict:
     return max(verdicts, key=lambda verdict: verdict.severity, default=Verdict.NOT_JUDGED)
 
 
+Bounds = tuple[float | None, float | None]
+"""The lowest and the highest allowed value; None is no limit."""
+
+
 @dataclass(frozen=True)
 class QualityCheck:
     """One check of one file.
@@ -55,6 +59,8 @@ class QualityCheck:
     source : the keyword, the telemetry keyword or the measure
     detail : what belongs to the value, such as the names of the orders that were counted
     limit_source : where the limits come from
+    warn, fail : the lowest and the highest value that is no WARN or FAIL; None if the value is no
+        number, or nothing is a FAIL because the check only shows
     """
 
     name: str
@@ -65,6 +71,8 @@ class QualityCheck:
     source: str
     detail: str = ""
     limit_source: str = ""
+    warn: Bounds | None = None
+    fail: Bounds | None = None
 
     @property
     def is_finding(self) -> bool:
@@ -78,6 +86,11 @@ class ValueLimits:
 
     low: float | None = None
     high: float | None = None
+
+    @property
+    def bounds(self) -> Bounds:
+        """Both as a pair."""
+        return self.low, self.high
 
     def contains(self, value: float) -> bool:
         """True if the value is within."""

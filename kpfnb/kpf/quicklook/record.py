@@ -18,7 +18,7 @@ from kpfnb.core.errors import InvalidInputError
 from kpfnb.kpf.quicklook.quality import QualityCheck, Verdict, worst_verdict
 from kpfnb.kpf.quicklook.targets import QuicklookTarget
 
-EDITION = 2
+EDITION = 3
 """Increased when plots or checks change: products of an earlier edition are made again."""
 
 REPORTS_DIR = "QC"
@@ -50,6 +50,9 @@ class ExposureSummary:
     Attributes
     ----------
     time : middle of the exposure, UTC
+    start : of the exposure, UTC; '' in records of earlier versions
+    source : its type (`exposure.SOURCE_TYPES`)
+    mode : how the CCDs were read: their waveform files, as the header names them
     version : of the DRP; '' for raw files
     """
 
@@ -60,13 +63,17 @@ class ExposureSummary:
     version: str = ""
     program: str = ""
     simulated: bool = False
+    start: str = ""
+    source: str = ""
+    mode: str = ""
 
     def one_line(self, name: str) -> str:
         """One line, for the heading of a plot."""
         exposure = "" if self.seconds is None else f"{self.seconds:g} s"
-        time = self.time[:19].replace("T", " ")
+        when = ("start", self.start) if self.start else ("middle", self.time)
+        time = " ".join([when[0], when[1][:19].replace("T", " "), "UT"]) if when[1] else ""
         parts = [
-            *(name, self.target, self.kind, exposure, time and f"{time} UTC", self.version),
+            *(name, self.target, self.kind, exposure, time, self.version),
             "SIMULATION" if self.simulated else "",
         ]
         return " · ".join(part for part in parts if part)
@@ -143,14 +150,16 @@ def read_record(file: Path) -> QuicklookRecord | None:
                 "heading": ExposureSummary(**values["heading"]),
                 "pictures": tuple(Picture(**picture) for picture in values["pictures"]),
                 "left_out": tuple(SkippedPlot(**plot) for plot in values["left_out"]),
-                "checks": tuple(
-                    QualityCheck(**check | {"verdict": Verdict(check["verdict"])})
-                    for check in values["checks"]
-                ),
+                "checks": tuple(map(_read_check, values["checks"])),
             }
         )
     except (OSError, InvalidInputError, ValueError, TypeError, KeyError):
         return None
+
+
+def _read_check(values: dict[str, Any]) -> QualityCheck:
+    bounds = {name: tuple(values[name]) for name in ("warn", "fail") if values.get(name)}
+    return QualityCheck(**values | bounds | {"verdict": Verdict(values["verdict"])})
 
 
 def read_target_record(product_dir: Path, target: QuicklookTarget) -> QuicklookRecord | None:

@@ -1,36 +1,29 @@
-"""How a quicklook record is shown: plain values for page templates, thumbnails for notebooks."""
+"""How a quicklook record is shown: plain values for page templates."""
 
 from __future__ import annotations
 
-import base64
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from html import escape
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from kpfnb.kpf.files.obsid import KPF
-from kpfnb.kpf.quicklook.quality import QualityCheck, Verdict
+from kpfnb.kpf.files.obsid import KPF, ObsID
+from kpfnb.kpf.quicklook.check_view import check_context, verdict_badge
+from kpfnb.kpf.quicklook.last_good import GoodRecord, find_last_good
+from kpfnb.kpf.quicklook.quality import QualityCheck, Verdict, worst_verdict
 from kpfnb.kpf.quicklook.record import (
-    REPORTS_DIR,
+    ExposureSummary,
     Picture,
     QuicklookRecord,
-    read_record,
     report_path,
 )
-from kpfnb.kpf.quicklook.result import QuicklookResult
-from kpfnb.kpf.quicklook.targets import LEVELS
+from kpfnb.kpf.quicklook.targets import MASTER
 
-VERDICT_STYLES = {
-    Verdict.PASS: "succeeded",
-    Verdict.WARN: "partial",
-    Verdict.FAIL: "failed",
-    Verdict.NOT_JUDGED: "skipped",
-}
-"""Verdict to the class in the style sheet."""
+__all__ = ["verdict_badge"]
 
 KIND_TITLES = {
     "L0": "CCDs, raw",
@@ -56,8 +49,6 @@ REPRESENTATIVE_PLOTS = (
 MAX_NOTES = 2
 """Checks named in a row of a night."""
 
-GALLERY_BYTES = 1_500_000
-
 
 def find_neighbours(names: Sequence[str], name: str) -> tuple[str, str]:
     """The names before and after a name; '' if there is none."""
@@ -67,41 +58,65 @@ def find_neighbours(names: Sequence[str], name: str) -> tuple[str, str]:
     )
 
 
-def verdict_badge(verdict: Verdict | None) -> dict[str, str]:
-    """A verdict's word, sign and style; None: nothing was checked."""
-    if verdict is None:
-        return {"word": "–", "sign": "", "style": "skipped"}
-    return {"word": str(verdict), "sign": verdict.sign, "style": VERDICT_STYLES[verdict]}
-
-
-def level_context(record: QuicklookRecord, *, prefix: str = "", label: str = "") -> dict[str, Any]:
-    """A level of an observation, or a master; `prefix` leads from the page to its products."""
+def level_context(
+    record: QuicklookRecord, products: Path, product_dir: Path, page_dir: Path
+) -> dict[str, Any]:
+    """A level of an observation, or a master, on a page in `page_dir`."""
     checks = record.checks
-    report = report_path(Path(), record.name, record.level)
+    good = find_last_good(products, product_dir, record)
+    passed = [check for check in checks if check.verdict is Verdict.PASS]
     return {
-        "id": record.level,
-        "label": label or record.level,
+        "id": record.name if record.level == MASTER else record.level,
+        "label": record.name if record.level == MASTER else record.level,
         "badge": verdict_badge(record.verdict),
         "error": record.error,
         "made": record.made.replace("T", " ").replace("Z", " UTC"),
-        "report": quote(prefix + str(report)),
-        "not_passed": [_check_context(c) for c in checks if c.verdict.needs_attention],
-        "findings": [_check_context(c) for c in checks if c.is_finding],
-        "passed": [_check_context(c) for c in checks if c.verdict is Verdict.PASS],
+        "report": _relative_url(report_path(product_dir, record.name, record.level), page_dir),
+        "checks": [
+            *(check_context(c) for c in checks if c.verdict.needs_attention),
+            *(check_context(c) for c in checks if c.is_finding),
+            *(check_context(c) for c in passed if c.warn is not None),
+        ],
+        "flags": [check_context(c) for c in passed if c.warn is None],
         "not_judged": [
-            _check_context(c)
-            for c in checks
-            if c.verdict is Verdict.NOT_JUDGED and not c.is_finding
+            check_context(c) for c in checks if c.verdict is Verdict.NOT_JUDGED and not c.is_finding
         ],
         "groups": [
             (
                 KIND_TITLES.get(kind, kind),
-                [_picture_context(picture, prefix) for picture in pictures],
+                [_picture_context(picture, product_dir, page_dir, good) for picture in pictures],
             )
             for kind, pictures in groupby(record.pictures, key=lambda picture: picture.kind)
         ],
         "skipped": [asdict(plot) for plot in record.left_out],
+        "good": good and _good_context(good, page_dir),
     }
+
+
+def _good_context(good: GoodRecord, page_dir: Path) -> dict[str, str]:
+    """The exposure with which a level is compared."""
+    is_master = good.record.level == MASTER
+    page = (good.product_dir.parent if is_master else good.product_dir) / "index.html"
+    anchor = good.record.name if is_master else good.record.level
+    start = "" if is_master else start_text(good.record.heading, good.record.name)
+    return {
+        "name": good.record.name,
+        "start": start,
+        "target": f"{_relative_url(page, page_dir)}#{quote(anchor)}",
+    }
+
+
+def start_text(heading: ExposureSummary, obsid: str) -> str:
+    """The start of an exposure, `2024-01-15 05:00:26`, from the header or else the ObsID."""
+    if heading.start:
+        return heading.start[:19].replace("T", " ")
+    name = ObsID.try_parse(obsid)
+    return f"{name.time:%Y-%m-%d %H:%M:%S}" if name else ""
+
+
+def middle_text(heading: ExposureSummary) -> str:
+    """The middle of an exposure; '' if it is not known."""
+    return heading.time[:19].replace("T", " ")
 
 
 def night_row_context(
@@ -111,18 +126,22 @@ def night_row_context(
     by_level = {record.level: record for record in records}
     name = best.name
     picture = _representative_picture(records)
+    verdict = worst_verdict(record.verdict for record in records)
     return {
         "name": name,
         "target": f"{name}/{page}",
         "thumbnail": picture and quote(f"{name}/{picture.thumbnail}"),
         "heading": best.heading,
-        "time": best.heading.time[11:19],
+        "kind": best.heading.source or best.heading.kind,
+        "time": start_text(best.heading, name)[11:],
+        "verdict": str(verdict),
+        "rank": -1 if verdict is Verdict.NOT_JUDGED else verdict.severity,
         "badges": [
             verdict_badge(by_level[level].verdict if level in by_level else None)
             | {"target": f"{name}/{page}#{level}" if level in by_level else ""}
             for level in KPF.levels
         ],
-        "notes": _summarise_problems(records),
+        "notes": summarise_notes(records),
     }
 
 
@@ -144,95 +163,44 @@ def _representative_picture(records: Sequence[QuicklookRecord]) -> Picture | Non
     return next(ranked, pictures[0] if pictures else None)
 
 
-def _summarise_problems(records: Sequence[QuicklookRecord]) -> str:
-    """The errors and checks that did not pass in words, each once, FAIL before WARN."""
-    problems: dict[str, None] = {}
+def summarise_notes(records: Sequence[QuicklookRecord]) -> str:
+    """Errors, checks that did not pass and findings, each once, FAIL first, findings last."""
+    notes: dict[str, int] = {}
     for record in records:
         if record.error:
-            problems[f"{record.level}: {record.error}"] = None
-        bad = [check for check in record.checks if check.verdict.needs_attention]
-        problems.update({f"{check.verdict}: {check.name}": None for check in bad})
-    texts = sorted(problems, key=lambda text: text.startswith(str(Verdict.WARN)))
+            notes.setdefault(f"{record.level}: {record.error}", 0)
+        for check in record.checks:
+            if check.verdict.needs_attention:
+                rank = 2 - check.verdict.severity
+                notes.setdefault(f"{check.verdict}: {check.name}", rank)
+            elif check.is_finding:
+                notes.setdefault(_describe_finding(record.level, check), 3)
+        for plot in record.broken_plots:
+            notes.setdefault(f"{record.level}: {plot.title} could not be drawn", 2)
+    texts = sorted(notes, key=lambda text: notes[text])
     more = f" and {len(texts) - MAX_NOTES} more" if len(texts) > MAX_NOTES else ""
     return "; ".join(texts[:MAX_NOTES]) + more
 
 
-def _check_context(check: QualityCheck) -> dict[str, Any]:
-    value = f"{check.value:.6g}" if isinstance(check.value, (int, float)) else check.value
-    return {
-        "name": check.name,
-        "badge": verdict_badge(check.verdict),
-        "value": f"{value} {check.unit}".strip(),
-        "detail": check.detail,
-        "allowed": check.allowed,
-        "source": check.source,
-        "limit_source": check.limit_source,
-    }
+def _describe_finding(level: str, check: QualityCheck) -> str:
+    value = f"{check.value:g} {check.unit}".strip()
+    return f"{level}: {check.name}: {value} (not judged)"
 
 
-def _picture_context(picture: Picture, prefix: str) -> dict[str, str]:
-    return {
+def _picture_context(
+    picture: Picture, product_dir: Path, page_dir: Path, good: GoodRecord | None
+) -> dict[str, str]:
+    context = {
         "title": picture.title,
-        "target": quote(prefix + picture.path),
-        "thumbnail": quote(prefix + picture.thumbnail),
+        "target": _relative_url(product_dir / picture.path, page_dir),
+        "thumbnail": _relative_url(product_dir / picture.thumbnail, page_dir),
+        "good": "",
     }
+    if good and (same := good.find_picture(picture)):
+        context["good"] = _relative_url(good.product_dir / same.path, page_dir)
+        context["good_thumbnail"] = _relative_url(good.product_dir / same.thumbnail, page_dir)
+    return context
 
 
-@dataclass(frozen=True)
-class QuicklookGallery:
-    """Thumbnails for a notebook, embedded in its output.
-
-    pages : relative to the directory of the products
-    """
-
-    products: Path
-    pages: tuple[str, ...]
-
-    @classmethod
-    def from_result(cls, result: QuicklookResult, observations: int = 3) -> QuicklookGallery:
-        """The thumbnails of the first observations of a result."""
-        pages = dict.fromkeys(item.page for item in result.items if item.page)
-        return cls(result.products, tuple(pages)[:observations])
-
-    def _repr_html_(self) -> str:
-        """Heading, verdicts and thumbnails; thumbnails above the size limit are only counted."""
-        parts, bytes_left = [], GALLERY_BYTES
-        for page in self.pages:
-            for product_dir, record in _page_records((self.products / page).parent):
-                html, bytes_used = _record_html(product_dir, record, bytes_left)
-                parts.append(html)
-                bytes_left -= bytes_used
-        return "".join(parts) or "<p>no plots</p>"
-
-
-def _page_records(page_dir: Path) -> list[tuple[Path, QuicklookRecord]]:
-    """The records of a page, each with the directory of its products: by level, or by master."""
-    paths = sorted(page_dir.glob(f"{REPORTS_DIR}/*.json"))
-    paths = paths or sorted(page_dir.glob(f"*/{REPORTS_DIR}/*.json"))
-    records = [(path.parent.parent, record) for path in paths if (record := read_record(path))]
-    return sorted(records, key=lambda pair: LEVELS.index(pair[1].level))
-
-
-def _record_html(product_dir: Path, record: QuicklookRecord, bytes_left: int) -> tuple[str, int]:
-    """The HTML of a record, and the size of its thumbnails."""
-    thumbnails, bytes_used, omitted = [], 0, 0
-    for picture in record.pictures:
-        try:
-            data = base64.b64encode((product_dir / picture.thumbnail).read_bytes()).decode("ascii")
-        except OSError:
-            continue
-        if bytes_used + len(data) > bytes_left:
-            omitted += 1
-            continue
-        bytes_used += len(data)
-        thumbnails.append(
-            '<figure style="margin:0;width:230px">'
-            '<img style="width:100%;height:190px;object-fit:contain" '
-            f'alt="{escape(picture.title)}" src="data:image/jpeg;base64,{data}">'
-            f"<figcaption><small>{escape(picture.title)}</small></figcaption></figure>"
-        )
-    title = escape(record.heading.one_line(record.name))
-    heading = f"<p><b>{title}</b> · {record.level}: {record.verdict}</p>"
-    more = f"<p>and {omitted} more plots</p>" if omitted else ""
-    row = f'<div style="display:flex;flex-wrap:wrap;gap:10px">{"".join(thumbnails)}</div>'
-    return f"{heading}{row}{more}", bytes_used
+def _relative_url(path: Path, page_dir: Path) -> str:
+    return quote(os.path.relpath(path, page_dir))

@@ -120,16 +120,20 @@ class QuicklookItem:
 class QuicklookResult(OneLineRepr):
     """A `kpfnb.core.result.Result`. A file whose checks fail does not make the result fail.
 
+    no_files : why there was nothing to do, if there is no file
     outdated_nights : nights whose pages do not show everything yet: another process locked them
     """
 
     products: Path
     items: tuple[QuicklookItem, ...]
     outdated_nights: tuple[str, ...] = ()
+    no_files: str = ""
 
     @property
     def outcome(self) -> Outcome:
         """Partial or failed if a file's products or a night's pages could not be made."""
+        if not self.items:
+            return Outcome.SKIPPED
         good = [
             *(item.outcome.is_good for item in self.items),
             *(False for _ in self.outdated_nights),
@@ -155,7 +159,7 @@ class QuicklookResult(OneLineRepr):
         """`11 files processed: 11 PASS`, `11 files: 9 processed, 2 up to date; 11 PASS`."""
         files, outcomes = format_count(len(self.items), "file"), self.outcomes
         if not outcomes:
-            return "no files"
+            return self.no_files or "no files"
         verdicts = ", ".join(
             f"{self.verdicts[verdict]} {verdict}" for verdict in Verdict if self.verdicts[verdict]
         )

@@ -262,7 +262,9 @@ class RangeRule(Rule):
         verdict = self.limits.evaluate(value)
         if verdict.needs_attention and not self.is_judged:
             verdict = Verdict.NOT_JUDGED
-        return self._make_check(verdict, value, unit=self.unit, detail=detail)
+        check = self._make_check(verdict, value, unit=self.unit, detail=detail)
+        fail = self.limits.fail.bounds if self.is_judged else None
+        return replace(check, warn=self.limits.warn.bounds, fail=fail)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,6 +50,7 @@ def update_pages(products: Path, target: QuicklookTarget) -> None:
         if not is_locked:
             # `update_all_pages` finds pages that are older than their records
             return
+        pages.write_script(products)
         if target.level == MASTER:
             pages.write_masters(night)
         else:
@@ -75,6 +76,7 @@ def update_all_pages(products: Path, nights: Iterable[str]) -> list[str]:
             elif is_outdated(night):
                 locked.append(name)
     # A night of one file has its page from `update_pages`, and may still be new here
+    pages.write_script(products)
     pages.write_nights(products)
     return locked
 

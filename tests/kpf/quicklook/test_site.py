@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import re
 from html.parser import HTMLParser
@@ -12,7 +14,7 @@ import pytest
 
 from kpfnb.core import atomic, locks
 from kpfnb.core.errors import InvalidInputError
-from kpfnb.kpf.quicklook import pages, record, site
+from kpfnb.kpf.quicklook import last_good, pages, record, site
 from kpfnb.kpf.quicklook.quality import QualityCheck, Verdict
 from kpfnb.kpf.quicklook.record import ExposureSummary, Picture, QuicklookRecord, SkippedPlot
 from kpfnb.kpf.quicklook.targets import QuicklookTarget
@@ -38,6 +40,7 @@ def add(products: Path, name: str, level: str = "L1", **values: object) -> None:
         name=target.name, level=level, night=target.night, file=str(path), size=1, mtime_ns=1,
         made="2024-01-16T00:00:00Z", **{"pictures": (picture,), **values},  # type: ignore[arg-type]
     )  # fmt: skip
+    last_good.register(products, target.product_dir, new_record)
     record.write_record(product_dir, new_record)
     site.update_pages(products, target)
 
@@ -88,13 +91,15 @@ def test_every_link_has_a_target(products: Path) -> None:
                 assert parts.fragment in parsed(page).ids
 
 
-def test_pages_need_no_script_and_nothing_from_elsewhere(products: Path) -> None:
+def test_pages_have_one_script_of_their_own_and_nothing_from_elsewhere(products: Path) -> None:
     for page in products.rglob("index.html"):
-        assert "script" not in parsed(page).tags
-        text = page.read_text(encoding="utf-8")
-        assert "default-src 'none'; img-src 'self'; style-src 'sha256-" in text.replace(
-            "&#39;", "'"
+        text = page.read_text(encoding="utf-8").replace("&#39;", "'")
+        assert re.findall(r"<script[^>]*>", text) in (
+            [],
+            [f'<script src="{os.path.relpath(products, page.parent)}/quicklook.js" defer>'],
         )
+        assert "default-src 'none'; img-src 'self'; style-src 'sha256-" in text
+        assert "script-src 'self'" in text
         assert not re.search(r"(src|href)=\"(https?:)?//", text)
 
 
@@ -180,11 +185,11 @@ def test_checks_that_are_not_judged_are_folded_away_and_findings_are_not(tmp_pat
     add(products, A, "L1", checks=checks)
     text = (products / f"20240115/{A}/index.html").read_text(encoding="utf-8")
     assert 'L1 <span class="succeeded">' in text
-    unfolded, folded = text.split("checks passed: 1")
-    assert "found, not judged: 1" in unfolded and "RED CAL 31" in unfolded
+    unfolded, folded = text.split("flags that passed: 1")
+    assert "odd orders" in unfolded and "RED CAL 31" in unfolded
     assert "<summary>checks not judged: 2</summary>" in folded
     assert "only for LFC; this is Flat" in folded and "only for LFC" not in unfolded
-    assert '<summary>1</summary><span class="small soft">QC not_junk</span>' in folded
+    assert "passed one" in folded and "QC not_junk" in folded
 
 
 def test_a_file_to_which_no_check_applies_has_that_verdict_on_its_pages(tmp_path: Path) -> None:
@@ -194,7 +199,7 @@ def test_a_file_to_which_no_check_applies_has_that_verdict_on_its_pages(tmp_path
     for page in (f"20240115/{A}/index.html", "20240115/index.html"):
         text = (products / page).read_text(encoding="utf-8")
         assert "– not judged" in text or "– 1 not judged" in text
-        assert "PASS" not in text
+        assert "✔" not in text
 
 
 def test_the_page_of_an_observation_is_found(
@@ -218,28 +223,77 @@ def test_a_masters_page_that_was_never_written_is_found_and_written(products: Pa
 def test_a_record_that_appears_while_a_page_is_written_is_not_missed(
     products: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site.update_all_pages(products, ["20240115"])
-    late = "KP.20240115.60000.00"
+    site.update_all_pages(products, ["20240115", "20240117"])
+    night = products / "20240115"
     read = pages.observation_records
 
     def read_then_add(product_dir: Path, obsid: str) -> list[QuicklookRecord]:
         records = read(product_dir, obsid)
-        if obsid == A:
-            monkeypatch.setattr(pages, "observation_records", read)
+        if obsid == C:
+            monkeypatch.undo()
             monkeypatch.setattr(site, "NIGHT_INTERVAL_SECONDS", 60.0)
-            with monkeypatch.context() as inner:
-                inner.setattr(site, "update_pages", lambda *_: None)
-                add(products, late)
+            add(products, A, "L2")
         return records
 
-    os.utime(products / "20240115/index.html", (1, 1))
-    monkeypatch.setattr(pages, "list_observations", lambda night: [A, B, C])
     monkeypatch.setattr(pages, "observation_records", read_then_add)
+    pages.write_night(night)
+    assert f"{A}/index.html#L2" not in (night / "index.html").read_text()
     site.update_all_pages(products, ["20240115"])
-    monkeypatch.undo()
-    assert late not in (products / "20240115/index.html").read_text()
+    assert f"{A}/index.html#L2" in (night / "index.html").read_text()
+
+
+def test_a_picture_stands_beside_that_of_the_last_good_exposure_of_its_kind(
+    tmp_path: Path,
+) -> None:
+    star = ExposureSummary("HD 1", "Object", 10.0, source="Star", mode="slow.acf")
+    warn = QualityCheck("S/N", Verdict.WARN, 1.0, "", "at least 2", "SNR")
+    good = dataclasses.replace(warn, verdict=Verdict.PASS, value=3.0)
+    old, bad, other = (f"KP.2024011{day}.00001.00" for day in (1, 2, 3))
+    add(tmp_path, old, checks=(good,), heading=star)
+    add(tmp_path, bad, checks=(warn,), heading=star)
+    fast = dataclasses.replace(star, mode="fast.acf")
+    add(tmp_path, other, checks=(good,), heading=fast)
+    assert "No earlier good one" in (tmp_path / f"20240111/{old}/index.html").read_text()
+    add(tmp_path, A, checks=(good,), heading=star)
+    add(tmp_path, C, checks=(good,), heading=star)
+    text = {name: (tmp_path / f"20240115/{name}/index.html").read_text() for name in (A, C)}
+    assert f'src="../../20240111/{old}/L1/{old}_a.jpg"' in text[A]
+    assert f'href="../{A}/index.html#L1"' in text[C]
+    # One that comes later, in between, is shown on the page that was already there
+    add(tmp_path, B, checks=(good,), heading=star)
+    assert f'href="../{B}/index.html#L1"' in (tmp_path / f"20240115/{C}/index.html").read_text()
+    # One that no longer passes is not
+    add(tmp_path, B, checks=(warn,), heading=star)
+    assert f'href="../{A}/index.html#L1"' in (tmp_path / f"20240115/{C}/index.html").read_text()
+
+
+def test_notes_of_a_night_name_findings_and_rows_that_passed_come_last(tmp_path: Path) -> None:
+    finding = QualityCheck(
+        "odd orders", Verdict.NOT_JUDGED, 2, "", "at most 0", "B", warn=(None, 0)
+    )
+    good = QualityCheck("S/N", Verdict.PASS, 3.0, "", "at least 2", "SNR", warn=(2, None))
+    bad = dataclasses.replace(good, verdict=Verdict.FAIL, value=0.0)
+    add(tmp_path, A, checks=(good, finding))
+    add(tmp_path, B, checks=(bad,))
+    site.update_all_pages(tmp_path, ["20240115"])
+    text = (tmp_path / "20240115/index.html").read_text()
+    assert "L1: odd orders: 2 (not judged)" in text
+    assert text.index(f'<tr id="{B}" data-verdict="FAIL"') < text.index(f'<tr id="{A}"')
+    assert "00:00:01" in text and "Start (UT)" in text
+
+
+def test_a_record_of_an_earlier_version_is_read(products: Path) -> None:
+    file = record.record_path(products / "20240115" / A, A, "L1")
+    values = json.loads(file.read_text())
+    for name in ("start", "source", "mode"):
+        del values["heading"][name]
+    for name in ("warn", "fail"):
+        del values["checks"][0][name]
+    file.write_text(json.dumps(values | {"edition": 2}))
+    stored = record.read_record(file)
+    assert stored and stored.checks[0].warn is None
     site.update_all_pages(products, ["20240115"])
-    assert late in (products / "20240115/index.html").read_text()
+    assert "at most 2" in (products / f"20240115/{A}/index.html").read_text()
 
 
 def test_a_process_killed_between_a_page_and_its_neighbours_leaves_nothing_out(
