@@ -47,7 +47,7 @@ def plot_velocities(result: StarVelocities, link: ObservationLink = lambda _: ""
     for number, group in enumerate(result.groups):
         colour = canvas.COLOURS[number % len(canvas.COLOURS)]
         marker = canvas.MARKERS[number // len(canvas.COLOURS) % len(canvas.MARKERS)]
-        style = {"color": colour, "marker": marker}
+        style: dict[str, Any] = {"color": colour, "marker": marker}
         _draw_group(axes, result, group, times, style, link)
     _format_axes(axes, result)
     span = time_span(times)
@@ -162,18 +162,13 @@ def _format_axes(axes: list[Axes], result: StarVelocities) -> None:
 def _draw_off_scale(axes: Axes, result: StarVelocities, limits: Any) -> None:
     """Triangles at the edge for velocities outside of the axis limits."""
     values, times = result.table["relative"].to_numpy(), observation_days(result)
-    count = 0
-    for marker, height, mask in (
-        ("^", 0.97, values > limits.high),
-        ("v", 0.03, values < limits.low),
-    ):
-        count += int(mask.sum())
-        axes.scatter(
-            times[mask],
-            np.full(int(mask.sum()), height),
-            16,
-            transform=axes.get_xaxis_transform(),
-            marker=marker,
-            color=canvas.SOFT,
-            label=f"off scale ({count:,})" if mask.any() else None,
-        )
+    sides = (("^", 0.97, values > limits.high), ("v", 0.03, values < limits.low))
+    label: str | None = f"off scale ({sum(int(mask.sum()) for *_, mask in sides):,})"
+    for marker, height, mask in sides:
+        if not mask.any():
+            continue
+        edge = np.full(int(mask.sum()), height)
+        place = axes.get_xaxis_transform()
+        style: dict[str, Any] = {"marker": marker, "color": canvas.SOFT, "label": label}
+        axes.scatter(times[mask], edge, 16, transform=place, **style)
+        label = None
