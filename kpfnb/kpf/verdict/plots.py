@@ -100,15 +100,17 @@ def _decimal_hour(obsid: str) -> float:
 def plot_calendar(history: Mapping[str, Mapping[str, Any]]) -> HoverFigure:
     """The verdicts of nights, a row per month and a column per day; at most three years.
 
-    Months without a verdict keep their row. A cell leads to the pages of its night, and says
-    whether its verdict is stale.
+    Months without a verdict keep their row, unless there are too many. A cell leads to the pages
+    of its night, and says whether its verdict is stale.
 
     history : night to its stored verdict, as from `assessment.load_history`
     """
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch, Rectangle
 
-    months = list_months(history)[-MAX_MONTHS:]
+    months = list_months(history)
+    if len(months) > MAX_MONTHS:
+        months = sorted({night[:6] for night in history})[-MAX_MONTHS:]
     figure = Figure(figsize=(10, 1.3 + 0.28 * max(1, len(months))), layout="constrained")
     axes = figure.add_subplot()
     figure.suptitle("Verdicts by night", fontsize=11)

@@ -228,19 +228,12 @@ class NightVerdict(OneLineRepr):
 def split_results(
     results: Iterable[RuleResult], level: VerdictLevel | None = None
 ) -> tuple[list[RuleResult], list[RuleResult]]:
-    """The results of a level (None: of all): those with a verdict, and those not judged.
-
-    Within a level those that need attention come first, and those that pass last.
-    """
+    """The results of a level (None: of all): those with a verdict, the worst first; not judged."""
     parts: tuple[list[RuleResult], list[RuleResult]] = ([], [])
-    for result in sorted(results, key=_attention_key):
+    for result in sorted(results, key=lambda result: -result.verdict.severity):
         if level is None or result.rule.level is level:
             parts[result.verdict is Verdict.NOT_JUDGED].append(result)
     return parts
-
-
-def _attention_key(result: RuleResult) -> tuple[int, int]:
-    return list(VerdictLevel).index(result.rule.level), -result.verdict.severity
 
 
 def _result_row(result: RuleResult) -> dict[str, str]:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
+
+from markupsafe import Markup
 
 from kpfnb.core.clock import parse_utc
 from kpfnb.core.result import OneLineRepr, Outcome, merge_outcomes
 from kpfnb.core.settings import load_settings
 from kpfnb.core.text import html_table
 from kpfnb.kpf.watch import status
-from kpfnb.kpf.watch.status import WatcherReport, WatcherStatus
+from kpfnb.kpf.watch.status import LOG_NAME, WatcherReport, WatcherStatus
+from kpfnb.notebook.links import link_html, page_url
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +104,13 @@ class WatcherOverview(OneLineRepr):
         table = html_table(COLUMNS, self._rows()) if self.watchers else ""
         items = "".join(f"<li>{escape(warning)}</li>" for warning in self._warnings())
         warnings = f"<ul>{items}</ul>" if items else ""
-        return f"<p><strong>{escape(self.reason)}</strong></p>{table}{warnings}"
+        return f"<p><strong>{escape(self.reason)}</strong></p>{table}{self._log_links()}{warnings}"
+
+    def _log_links(self) -> Markup:
+        """The log of each watcher; '' outside of JupyterLab."""
+        logs = {report.name: page_url(Path(report.folder) / LOG_NAME) for report in self.watchers}
+        links = [link_html(url, f"Log of {name}") for name, url in logs.items() if url]
+        return Markup("<p>{}</p>").format(Markup(" · ").join(links)) if links else Markup()
 
     def _rows(self) -> list[tuple[str | int, ...]]:
         return [_make_row(report, self.zone) for report in self.watchers]

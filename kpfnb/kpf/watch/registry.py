@@ -30,7 +30,6 @@ from kpfnb.kpf.watch.handler import WatchHandler, WatchOutcome, WatchResult, Wat
 from kpfnb.kpf.watch.status import WatcherReport
 from kpfnb.kpf.watch.watcher import Watcher
 
-LOG_NAME = "watcher.log"
 LOG_BYTES = 10_000_000
 
 MAX_WATCHER_CALLS = 32
@@ -79,7 +78,7 @@ def serve_watcher(handler: WatchHandler, policy: WatchPolicy) -> WatcherReport:
                 f"can't create {folder}: {error.strerror}",
                 "make the work directory writable, or set KPFNB_WORK_DIR",
             ) from error
-        log_handler = logs.add_file_handler(folder / LOG_NAME, max_bytes=LOG_BYTES)
+        log_handler = logs.add_file_handler(folder / status.LOG_NAME, max_bytes=LOG_BYTES)
         try:
             watcher = Watcher(handler, folder, policy)
             with _stop_on_signals(watcher):

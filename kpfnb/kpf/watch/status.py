@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 MAX_NAMES = 50
 MAX_LATENCIES = 1000
 FILE_NAME = "status.json"
+LOG_NAME = "watcher.log"
 MAX_SILENT_SECONDS = 60.0
 """After this time without a heartbeat a watcher counts as not answering."""
 

@@ -93,3 +93,12 @@ def test_a_night_without_any_judged_rule_does_not_pass(make_night: MakeNight) ->
     night_verdict = assessment.assess_night(NIGHT)
     assert pages.describe_problems(night_verdict) == "all judged rules pass"
     assert pages.describe_problems(replace(night_verdict, results=())) == "no rule could be judged"
+
+
+def test_years_between_verdicts_are_left_out_of_the_calendar() -> None:
+    history = {night: {"verdict": "PASS"} for night in ("20240115", "20240301", "20350201")}
+    rows = plots.plot_calendar(history).figure.axes[0].get_yticklabels()
+    assert [row.get_text() for row in rows] == ["2024-01", "2024-03", "2035-02"]
+    del history["20350201"]
+    rows = plots.plot_calendar(history).figure.axes[0].get_yticklabels()
+    assert [row.get_text() for row in rows] == ["2024-01", "2024-02", "2024-03"]

@@ -19,6 +19,7 @@ from kpfnb.core.errors import (
     ServiceUnavailableError,
 )
 from kpfnb.kpf.files.obsid import KPF
+from kpfnb.kpf.progress import attempts
 from kpfnb.kpf.reprocess import new_products
 from kpfnb.kpf.watch import drp_batches, drp_watcher, registry, status
 from kpfnb.kpf.watch.arrivals import WatchPolicy
@@ -350,6 +351,10 @@ def test_an_overdue_l0_is_touched_and_given_up_in_the_end(
     assert "overdue: 2D missing" in running.now.failing[0][1]
     assert path.stat().st_mtime_ns > arrived
     assert running.now.failed == 3
+    # A missing product can say why
+    attempt = attempts.read_attempts(settings.load_settings(), [path.stem])[path.stem]
+    assert (attempt.source, attempt.outcome) == ("watcher", "failed")
+    assert attempt.reason.startswith("overdue: 2D missing")
 
 
 def test_a_stop_does_not_wait_for_products(
