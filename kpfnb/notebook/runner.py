@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING, Any
 from kpfnb.core import atomic, clock, settings, signals
 from kpfnb.core.errors import InvalidInputError, InvalidSettingsError, KpfnbError
 from kpfnb.core.result import Outcome
-from kpfnb.notebook.parameters import Parameter, parse_declarations, validate_parameters
+from kpfnb.notebook.parameters import (
+    Parameter,
+    parse_declarations,
+    resolve_parameters,
+    validate_parameters,
+)
 from kpfnb.runs import RunRecord, finish_run, start_heartbeat, start_run
 from kpfnb.runs.classification import CellError, RunEndFacts
 
@@ -61,20 +66,23 @@ def run_notebook(
     InvalidSettingsError : the run can't be written
     """
     path, given = find_notebook(name), dict(parameters or {})
-    command = ["kpfnb", "run", name, *format_cli_arguments(given)]
     try:
         declared = inspect_notebook(path)
         if dry_run and "dry_run" in [parameter.name for parameter in declared]:
             given["dry_run"] = True
-        values = validate_parameters(declared, given)
+        checked = validate_parameters(declared, given)
+        values = resolve_parameters(declared, checked)
     except KpfnbError as error:
+        command = _run_command(name, given)
         rejected = start_run(path.stem, parameters=given, parent=parent, command=command)
         facts = RunEndFacts(error=CellError(0, type(error).__name__, str(error)))
         return _finish_run(rejected, facts)
     if dry_run and "dry_run" not in values:
         return _dry_run_record(path, values)
+    # The night that `last` means now is given, too: the kernel starts later
+    injected = {key: values[key] for key in values if key in given or values[key] != checked[key]}
+    command = _run_command(name, injected)
     record = start_run(path.stem, parameters=values, parent=parent, command=command)
-    injected = {key: values[key] for key in given}
     return _execute_notebook(record, path, injected, timeout_seconds, echo)
 
 
@@ -220,6 +228,10 @@ def _dry_run_record(path: Path, values: dict[str, Any]) -> RunRecord:
         reason="dry run: the notebook and its parameters are valid; nothing was run",
         parameters=values,
     )
+
+
+def _run_command(name: str, given: Mapping[str, Any]) -> list[str]:
+    return ["kpfnb", "run", name, *format_cli_arguments(given)]
 
 
 def format_cli_arguments(given: Mapping[str, Any]) -> list[str]:

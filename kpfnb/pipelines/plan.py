@@ -56,6 +56,7 @@ def make_plan(pipeline: Pipeline, given: Mapping[str, Any]) -> PipelinePlan:
     ------
     InvalidInputError : an unknown notebook or parameter, named with its step
     InvalidParameterError : an invalid value, named with its step
+    InvalidSettingsError : a night is `last`, and the data root has none
     """
     values = pipeline.complete_parameters(given)
     for name, step in pipeline.steps.items():
@@ -144,7 +145,10 @@ def _parameter_names(step: PipelineStep) -> dict[str, str]:
 
 
 def _check_parameters(step: PipelineStep, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The pipeline's parameters that the step uses, in the types of its notebook."""
+    """The pipeline's parameters that the step uses, in the types of its notebook.
+
+    The newest night stands in place of `last`.
+    """
     declared = runner.inspect_notebook(runner.find_notebook(step.notebook))
     defaults = {parameter.name: parameter.default for parameter in declared}
     given = {}
@@ -154,7 +158,11 @@ def _check_parameters(step: PipelineStep, values: Mapping[str, Any]) -> dict[str
             value = defaults.get(name)
         given[name] = values[value.parameter] if isinstance(value, FromParameter) else value
     checked = parameters.validate_parameters(declared, given)
-    return {name: checked[target] for name, target in _parameter_names(step).items()}
+    targets = _parameter_names(step)
+    used = [parameter for parameter in declared if parameter.name in targets.values()]
+    # Here, once for all steps: a night may end while they run
+    resolved = parameters.resolve_parameters(used, checked)
+    return {name: resolved[target] for name, target in targets.items()}
 
 
 def _notebook_digest(notebook: str) -> str:

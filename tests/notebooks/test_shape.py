@@ -9,6 +9,7 @@ import nbformat
 import pytest
 
 from kpfnb.notebook import runner
+from kpfnb.notebook.form.suggestions import NIGHT_KINDS
 from tests.notebooks.outputs import NOTEBOOKS
 
 FORMS = {
@@ -17,6 +18,11 @@ FORMS = {
     "progress": "run.form(wait=touch)",
 }
 """The forms that do not wait for Run: those of notebooks that only look."""
+
+FOLD = "<details><summary>What it reads, writes and changes</summary>"
+LONGEST_PURPOSE = 500
+MOST_USUAL = 6
+"""So that the form and the beginning of the answer stand on one screen."""
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -48,6 +54,35 @@ def test_it_states_its_purpose_then_its_parameters(path: Path) -> None:
     assert second.metadata["tags"] == ["parameters"]
     assert "kpfnb.begin()" in third.source
     assert fourth.source == FORMS.get(path.stem, "run.form()")
+
+
+@each_notebook
+def test_code_and_long_text_are_folded(path: Path) -> None:
+    first, *others = nbformat.read(path, as_version=4).cells
+    hidden = [
+        cell.metadata.get("jupyter", {}).get("source_hidden")
+        for cell in others
+        if cell.cell_type == "code"
+    ]
+    assert all(hidden), hidden
+    title, purpose, fold, *_, end = first.source.split("\n\n")
+    assert title.startswith("# ") and len(purpose) < LONGEST_PURPOSE
+    assert fold == FOLD and end == "</details>"
+
+
+@each_notebook
+def test_few_parameters_stand_on_top_and_a_dry_run_has_its_button(path: Path) -> None:
+    usual = [each.name for each in runner.inspect_notebook(path) if not each.is_rare]
+    assert 1 <= len(usual) <= MOST_USUAL
+    assert "dry_run" not in usual
+
+
+@each_notebook
+def test_the_default_night_is_the_last(path: Path) -> None:
+    declared = runner.inspect_notebook(path)
+    defaults = [each.default for each in declared if each.kind.name in NIGHT_KINDS]
+    assert defaults[:1] in ([], ["last"], [["last"]])
+    assert not any("2024" in str(default) for default in defaults)
 
 
 @each_notebook
