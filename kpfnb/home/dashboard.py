@@ -2,95 +2,32 @@
 
 from __future__ import annotations
 
-import json
-import re
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from kpfnb.core import settings
 from kpfnb.core.result import OneLineRepr, Outcome
 from kpfnb.core.text import format_count, html_table
-from kpfnb.kpf.progress.result import ProgressResult
-from kpfnb.kpf.quicklook.quality import Verdict
+from kpfnb.home.last_night import LastNight
+from kpfnb.home.queue_states import QueueState
+from kpfnb.home.tasks import TaskNotebook, group_tasks
 from kpfnb.kpf.watch.overview import WatcherOverview
+from kpfnb.notebook import links
 from kpfnb.notebook.display.html import file_link
-from kpfnb.notebook.runner import NOTEBOOKS_FOLDER
 from kpfnb.queue.records import QueueItemStatus
 from kpfnb.runs import RunRecord, formatting
+from kpfnb.runs.actions import PageAction
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MAX_RUNS_SHOWN = 20
-VERDICT_NOTEBOOK = "tonight"
-"""The notebook that assesses a night."""
-
-
-@dataclass(frozen=True)
-class TaskNotebook:
-    """A notebook of the project.
-
-    Attributes
-    ----------
-    title : its heading
-    purpose : the first paragraph below the heading
-    """
-
-    name: str
-    title: str
-    purpose: str
-    file: Path
-
-
-def list_task_notebooks() -> tuple[TaskNotebook, ...]:
-    """The notebooks of the project, by name; an unreadable one has only its name as title."""
-    files = settings.project_files(NOTEBOOKS_FOLDER, ".ipynb")
-    return tuple(_read_task_notebook(name, file) for name, file in files.items())
-
-
-def _read_task_notebook(name: str, file: Path) -> TaskNotebook:
-    try:
-        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
-        text = "".join(cells[0]["source"]) if cells[0]["cell_type"] == "markdown" else ""
-    except (OSError, ValueError, KeyError, IndexError, TypeError):
-        text = ""
-    blocks = [" ".join(block.split()) for block in text.split("\n\n")]
-    headings = (block.lstrip("# ") for block in blocks if block.startswith("#"))
-    paragraphs = (block for block in blocks if block and not block.startswith(("#", "-", "*")))
-    purpose = next(paragraphs, "").rstrip(":")
-    return TaskNotebook(name, next(headings, name), re.sub(r"[*`]", "", purpose), file)
-
-
-@dataclass(frozen=True)
-class QueueCounts:
-    """How many items of a queue are in each state."""
-
-    name: str
-    counts: dict[QueueItemStatus, int]
-    is_draining: bool
-
-
-@dataclass(frozen=True)
-class NightVerdictSummary:
-    """The last saved verdict of a night.
-
-    Attributes
-    ----------
-    observations : how many there were at that time
-    pages : the night's report and verdict, as far as they exist
-    """
-
-    verdict: Verdict
-    line: str
-    observations: int
-    pages: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -100,10 +37,10 @@ class Dashboard(OneLineRepr):
     Attributes
     ----------
     counts : number of runs by day (UTC) and outcome, over the last `days`
-    failed : failed runs that are the latest of their notebook and parameters
-    night : the progress of the newest night; None if there is no night
-    verdict : of that night; None if it was not assessed
-    notes : what could not be read
+    failed : failures after which no run with the same parameters has succeeded
+    night : the newest night with raw files; None if there is none
+    root_problem : why the data root can't be read; '' if it can
+    notes : what else could not be read
     """
 
     days: int
@@ -111,11 +48,11 @@ class Dashboard(OneLineRepr):
     counts: Counter[tuple[str, str]]
     running: tuple[RunRecord, ...]
     failed: tuple[RunRecord, ...]
-    queues: tuple[QueueCounts, ...]
+    queues: tuple[QueueState, ...]
     watchers: WatcherOverview
-    night: ProgressResult | None
-    verdict: NightVerdictSummary | None
+    night: LastNight | None
     tasks: tuple[TaskNotebook, ...]
+    root_problem: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -125,16 +62,15 @@ class Dashboard(OneLineRepr):
 
     @property
     def reason(self) -> str:
-        """The counts in one line."""
+        """The night and the counts in one line; what is wrong with the data root comes first."""
         failures = format_count(len(self.failed), "unresolved failure")
-        parts = [f"{len(self.running)} running", f"{failures} in the last {self.days} days"]
+        parts = [" ".join(self.root_problem.split())] if self.root_problem else []
+        if self.night:
+            parts.append(f"last night: {self.night.heading}, {self.night.progress.reason}")
+        parts += [f"{len(self.running)} running", f"{failures} in the last {self.days} days"]
         parked = sum(queue.counts[QueueItemStatus.PARKED] for queue in self.queues)
         if parked:
             parts.append(f"{format_count(parked, 'item')} set aside in queues")
-        if self.night and self.night.nights:
-            verdict = f" {self.verdict.verdict}" if self.verdict else ""
-            night = f"{self.night.nights[0].night}{verdict}"
-            parts.append(f"last night: {night}, {self.night.reason}")
         return "; ".join(parts)
 
     def key_figures(self) -> dict[str, int | float | str]:
@@ -149,7 +85,12 @@ class Dashboard(OneLineRepr):
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values, by section."""
+        verdict = self.night.verdict if self.night else None
         return {
+            "data_root": self.root_problem,
+            "night": self.night.progress.to_dict() if self.night else None,
+            "verdict": str(verdict.verdict) if verdict else None,
+            "verdict_stale": verdict.stale if verdict else "",
             "running": [record.id for record in self.running],
             "failed": [{"run": record.id, "reason": record.reason} for record in self.failed],
             "queues": {
@@ -157,8 +98,6 @@ class Dashboard(OneLineRepr):
                 for queue in self.queues
             },
             "watchers": self.watchers.to_dict(),
-            "night": self.night.to_dict() if self.night else None,
-            "verdict": str(self.verdict.verdict) if self.verdict else None,
             "tasks": [task.name for task in self.tasks],
             "notes": list(self.notes),
         }
@@ -180,42 +119,62 @@ class Dashboard(OneLineRepr):
         )
         notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
         head = f"<p><strong>{escape(self.reason)}</strong></p>"
-        return f"{head}{sections}{f'<ul>{notes}</ul>' if notes else ''}"
+        return f"{_live_page_html()}{head}{sections}{f'<ul>{notes}</ul>' if notes else ''}"
 
     def _sections(self) -> Iterator[tuple[str, str]]:
+        yield "Data root", f"<pre>{escape(self.root_problem)}</pre>" if self.root_problem else ""
+        yield "Last night", self._night_html()
         yield "Running now", _runs_html(self.running, self.zone) or "<p>Nothing is running.</p>"
         yield (
             f"Unresolved failures (last {self.days} days)",
             _runs_html(self.failed, self.zone) or "<p>None.</p>",
         )
-        yield "Last night", self._night_html()
         yield "Queues", _queues_html(self.queues)
         yield "Watchers", self.watchers._repr_html_()
-        rows = [(file_link(task.file, task.title), task.purpose) for task in self.tasks]
-        yield "Tasks", html_table(["task", "purpose"], rows)
+        for group, tasks in group_tasks(self.tasks).items():
+            yield f"Tasks: {group}", _tasks_html(tasks)
 
     def _night_html(self) -> str:
-        if self.night is None or not self.night.nights:
+        if self.root_problem:
+            return ""
+        if self.night is None:
             return "<p>There is no night in the data root.</p>"
-        return f"{self._verdict_html(self.night.nights[0].night)}{self.night._repr_html_()}"
-
-    def _verdict_html(self, night: str) -> str:
-        """The verdict of the night, with links to its pages and to the notebook that assesses."""
-        verdict = self.verdict
-        text = f"{night}: no verdict yet"
-        if verdict:
-            text = f"{verdict.verdict.sign} {verdict.line}"
-            if self.night and verdict.observations != self.night.observations:
-                text += f"; {self.night.observations} observations now"
-        links = [file_link(page, page.stem) for page in (verdict.pages if verdict else ())]
-        action = "re-run the verdict" if verdict else "run the verdict"
-        links += [
-            file_link(task.file, action) for task in self.tasks if task.name == VERDICT_NOTEBOOK
-        ]
-        return f"<p><strong>{escape(text)}</strong></p><p>{' · '.join(links)}</p>"
+        return f"{_verdict_html(self.night)}{self.night.progress._repr_html_()}"
 
 
-def _queues_html(queues: Sequence[QueueCounts]) -> str:
+def _live_page_html() -> Markup | str:
+    """The link to the page that follows changes by itself, where JupyterLab's server has it."""
+    url = os.environ.get(links.LAB_URL_VARIABLE, "")
+    if not url:
+        return ""
+    text = "Live home page: follows changes, stops and repeats runs"
+    return Markup("<p>{}</p>").format(links.link_html(url, text))
+
+
+def _verdict_html(night: LastNight) -> Markup:
+    """The verdict of the night, whether it is stale, its pages, and what can be done."""
+    verdict = night.verdict
+    text = verdict.text if verdict else f"{night.night}: no verdict yet"
+    parts: list[Markup | str] = [
+        file_link(page, page.stem) for page in (verdict.pages if verdict else ())
+    ]
+    parts += [file_link(night.quicklook, "quicklook")] if night.quicklook else []
+    actions = [night.reprocess_action, night.assess_action, night.progress_action]
+    parts += [links.action_html(action) for action in actions if action]
+    return Markup("<p><strong>{}</strong></p><p>{}</p>").format(text, Markup(" · ").join(parts))
+
+
+def _tasks_html(tasks: Sequence[TaskNotebook]) -> Markup:
+    rows = [(_task_link(task), task.purpose) for task in tasks]
+    return html_table(["task", "purpose"], rows)
+
+
+def _task_link(task: TaskNotebook) -> Markup:
+    """The link that opens the working copy of a notebook; only its title outside of JupyterLab."""
+    return links.link_html(links.action_url(PageAction("", task.name)), task.title)
+
+
+def _queues_html(queues: Sequence[QueueState]) -> str:
     if not queues:
         return ""
     rows = [
@@ -234,7 +193,7 @@ def _runs_html(records: Sequence[RunRecord], zone: ZoneInfo) -> str:
     rows = []
     for record in records[:MAX_RUNS_SHOWN]:
         context = formatting.run_context(record, zone)
-        links = [
+        files = [
             file_link(record.directory / name, label)
             for name, label in formatting.FILE_LABELS.items()
             if (record.directory / name).exists()
@@ -245,10 +204,10 @@ def _runs_html(records: Sequence[RunRecord], zone: ZoneInfo) -> str:
                 record.notebook,
                 context["started_short"],
                 record.reason,
-                Markup(" · ").join(links),
+                Markup(" · ").join(files),
             )
         )
     hidden = len(records) - MAX_RUNS_SHOWN
-    table = html_table(["outcome", "task", "started", "reason", "files"], rows)
+    table = html_table(["outcome", "task", f"started ({zone})", "reason", "files"], rows)
     more = Markup("<p>and {} more: see kpfnb runs</p>").format(hidden)
     return table + more if hidden > 0 else table

@@ -54,8 +54,13 @@ def list_directories(runs_dir: Path, notebook: str = "") -> list[Path]:
     entries: list[os.DirEntry[str]] = []
     for folder in _notebook_folders(runs_dir):
         if notebook in ("", folder.name):
-            entries += [run for run in os.scandir(folder) if _DIRECTORY.fullmatch(run.name)]
+            entries += [run for run in os.scandir(folder) if is_run_directory(run.name)]
     return [Path(run) for run in sorted(entries, key=lambda run: run.name, reverse=True)]
+
+
+def is_run_directory(name: str) -> bool:
+    """Whether a directory is that of a run, by its name."""
+    return bool(_DIRECTORY.fullmatch(name))
 
 
 def list_runs(
@@ -168,7 +173,7 @@ class SearchRow(NamedTuple):
     links: str
 
 
-LINK_LETTERS = {"report.html": "r", "notebook.ipynb": "n", "result.json": "j", "log.txt": "l"}
+LINK_LETTERS = {"report.html": "r", "log.txt": "l", "notebook.ipynb": "n", "result.json": "j"}
 
 
 def make_row(record: RunRecord) -> SearchRow:
