@@ -94,7 +94,7 @@ def _night_control(parameter: Parameter, label: dict[str, Any]) -> FieldControl:
     from kpfnb.notebook.form.night_calendar import NightCalendar
 
     is_list = parameter.kind.name == "targets"
-    layout = {"width": "auto" if is_list else "20em", "flex": "1 1 auto" if is_list else "0 0 auto"}
+    layout = {"width": "auto" if is_list else "23em", "flex": "1 1 auto" if is_list else "0 0 auto"}
     options = {**label, "layout": layout, "placeholder": "" if is_list else "YYYYMMDD or last"}
     if is_list:
         control = _text_control(parameter, options)

@@ -18,7 +18,9 @@ from kpfnb.notebook.form.controls import (
 from kpfnb.notebook.form.suggestions import Suggestions, explain_text
 from kpfnb.notebook.parameters import Parameter
 
-ONE_LINE = "overflow: hidden; text-overflow: ellipsis; white-space: nowrap"
+ONE_LINE = (
+    "width: 0; min-width: 100%; overflow: hidden; text-overflow: ellipsis; white-space: nowrap"
+)
 """A long text beside a field is cut, and shown as a tooltip, so that each field is one line."""
 
 
@@ -93,7 +95,7 @@ def make_field(parameter: Parameter, value: Any) -> FormField:
     for part in control.parts:
         part.tooltip = part.tooltip or parameter.help
     note = ipywidgets.HTML(
-        note_html(_help_text(parameter)), layout={"margin": "0", "min_width": "0"}
+        note_html(_help_text(parameter)), layout={"margin": "0", "width": "100%"}
     )
     message = ipywidgets.HTML(layout={"margin": "0", "display": "none"})
     holder = ipywidgets.HBox([control.widget], layout={"flex": f"0 1 {CONTROL_WIDTH}"})
@@ -101,7 +103,13 @@ def make_field(parameter: Parameter, value: Any) -> FormField:
         control.widget.layout.flex = control.widget.layout.flex or "1 1 auto"
     beside = ipywidgets.VBox(
         [note, message],
-        layout={"flex": "1 1 0", "min_width": "8em", "justify_content": "center"},
+        layout={
+            "flex": "1 1 0",
+            "min_width": "8em",
+            "justify_content": "center",
+            "overflow": "hidden",
+            "padding": "0 0 0 8px",
+        },
     )
     row = ipywidgets.HBox([holder, beside])
     field = FormField(parameter, row, note, message, control)

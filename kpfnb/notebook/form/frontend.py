@@ -81,7 +81,7 @@ def scroll_into_view_html(page: str, *, soon: bool) -> str:
     """
     focus = f"setTimeout(() => this.parentElement.focus(), {FOCUS_DELAY_MILLISECONDS})"
     onload = f'<style onload="{escape(focus, quote=True)}"></style>' if soon else ""
-    return f'<div role="status" tabindex="-1">{page}{onload}</div>'
+    return f'<div role="status" tabindex="-1" style="line-height: 1.4">{page}{onload}</div>'
 
 
 def stop_button_html(*, enabled: bool) -> str:

@@ -21,7 +21,13 @@ def arrange_fields(fields: Sequence[FormField]) -> list[Any]:
     if not rare:
         return rows
     box = ipywidgets.VBox([field.row for field in rare], layout={"display": "none"})
-    button = ipywidgets.Button(layout={"width": "auto", "margin": f"2px 2px 2px {LABEL_WIDTH}"})
+    button = ipywidgets.Button(
+        layout={
+            "width": "auto",
+            "margin": f"2px 2px 2px {LABEL_WIDTH}",
+            "align_self": "flex-start",
+        }
+    )
 
     def show(is_open: bool) -> None:
         box.layout.display = "" if is_open else "none"

@@ -144,7 +144,7 @@ def test_the_end_is_shown_with_a_link_to_the_report(
     form = ready()
     record = RunRecord("1a2b", "work", "2024-01-15T00:00:00Z", outcome=Outcome.PARTIAL, seconds=61)
     form.on_run_end(replace(record, reason="<b> failed", directory=tmp_path))
-    assert "◐ partial: &lt;b&gt; failed" in form._state.value
+    assert "<b>◐ partial</b>: &lt;b&gt; failed" in form._state.value
     assert f'href="/kpfnb/files{tmp_path}/report.html"' in form._state.value
     assert ran == ["notify work: partial", "save"]
 

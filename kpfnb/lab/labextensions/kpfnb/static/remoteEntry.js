@@ -131,7 +131,9 @@
       }
       const data = await evaluate(kernel, "run.recorded_outputs()");
       const recorded = data?.["application/json"];
-      if (recorded && !panel.isDisposed) showRecorded(panel, recorded);
+      if (!recorded || panel.isDisposed) return;
+      showRecorded(panel, recorded);
+      await save(panel);
     }
 
     const notebooks = {
