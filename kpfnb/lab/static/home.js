@@ -18,7 +18,7 @@ function make(tag, attributes, ...children) {
     else if (value === true) element.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== ""));
   return element;
 }
 
@@ -47,7 +47,7 @@ function show(id, values, build) {
   const open = new Set([...place.querySelectorAll("details[open]")].map((item) => item.dataset.key));
   const focus = place.contains(document.activeElement) ? document.activeElement.dataset.key : "";
   const scrolled = new Map([...place.querySelectorAll("pre")].map((item) => [item.ariaLabel, item.scrollTop]));
-  place.replaceChildren(...[build(values)].flat().filter(Boolean));
+  place.replaceChildren(...[build(values)].flat(Infinity).filter(Boolean));
   for (const item of place.querySelectorAll("details")) item.open = item.open || open.has(item.dataset.key);
   for (const item of place.querySelectorAll("pre")) item.scrollTop = scrolled.get(item.ariaLabel) || 0;
   if (focus) [...place.querySelectorAll("[data-key]")].find((item) => item.dataset.key === focus)?.focus();
@@ -113,9 +113,9 @@ function buildNight(part) {
 }
 
 function buildMissing(night) {
-  return make("div", { class: "line" }, make("div", { class: "grow" }, fold("missing", `${count(night.missing_count, "product")} missing, and why`,
+  return make("div", { class: "line top-line" }, make("div", { class: "grow" }, fold("missing", `${count(night.missing_count, "product")} missing, and why`,
     night.missing.map((group, index) => make("div", { class: "row" },
-      make("p", {}, make("strong", {}, group.cause), " ", link(group.action)),
+      make("p", {}, make("strong", {}, group.cause), " ", night.missing.length > 1 ? link(group.action) : null),
       make("ul", { class: "small" }, group.products.map((product) => make("li", {},
         link({ url: product.url, text: product.obsid }), ` ${product.level}: ${product.sentence} (L0: ${product.raw}) `,
         product.log ? link({ url: product.log, text: "log" }, `log of ${product.obsid} ${product.level}`) : null,
@@ -151,6 +151,7 @@ function buildCalendar(part) {
   }
   return [make("div", { class: "month-head" }, move(1, "earlier month", "‹"),
     make("h3", { "aria-live": "polite" }, `${month.slice(0, 4)}-${month.slice(4)}`), move(-1, "later month", "›")),
+    make("div", { class: "month weekdays", "aria-hidden": "true" }, ["Mo", "Tu", "We", "Th", "Fr", "Sa", "Su"].map((day) => make("span", {}, day))),
     make("ol", { class: "month" }, cells),
     make("p", { class: "soft small" }, "number of raw files; mark and colour of the verdict")];
 }
