@@ -400,8 +400,8 @@ def bars(monkeypatch: pytest.MonkeyPatch) -> list[progress.ProgressState]:
     known = []
 
     class Kept(progress.ProgressBar):
-        def __init__(self, state: progress.ProgressState, face: progress.ProgressSink) -> None:
-            super().__init__(state, face)
+        def __init__(self, state: progress.ProgressState, *sinks: Any) -> None:
+            super().__init__(state, *sinks)
             known.append(state)
 
     monkeypatch.setattr(progress, "ProgressBar", Kept)
