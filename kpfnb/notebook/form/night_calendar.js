@@ -41,7 +41,9 @@ function joinNight(text, night, isList) {
 export default {
   async render({ model, el }) {
     const name = model.get("name");
-    const field = await model.widget_manager.get_model(model.get("field"));
+    // Without it the page shows what an earlier kernel left
+    const field = await model.widget_manager.get_model(model.get("field")).catch(() => null);
+    if (!field) return;
     let shown = "";
     let counts = {};
 
