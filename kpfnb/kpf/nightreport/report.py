@@ -121,7 +121,7 @@ def render_report(summary: NightSummary, site_settings: Settings) -> str:
         ],
         notes=night_verdict.remarks,
         overrides=[asdict(override) for override in night_verdict.overrides],
-        targets=[_target_context(group, summary) for group in summary.targets],
+        targets=[_target_context(group, summary, directory) for group in summary.targets],
         timeline=illustrations.layout_timeline(summary.exposures, site_settings.zone),
         panels=illustrations.layout_panels(summary.velocities),
         draw=illustrations,
@@ -177,13 +177,18 @@ def _rule_context(result: RuleResult, directory: Path, site_settings: Settings) 
     }
 
 
-def _target_context(group: ExposureGroup, summary: NightSummary) -> dict[str, Any]:
-    """A target in the table of observations."""
+def _target_context(group: ExposureGroup, summary: NightSummary, directory: Path) -> dict[str, Any]:
+    """A target in the table of observations; its name leads to the page of the star."""
+    # It imports the database
+    from kpfnb.kpf.timeseries.star import find_star_page
+
+    page = find_star_page(group.name)
     rows = [row for row in summary.velocities if row.target == group.name]
     velocities = [row.velocity for row in rows if row.velocity is not None]
     signals = [row.signal for row in rows if row.signal is not None]
     errors = [row.error for row in rows if row.error is not None]
     return _group_context(group) | {
+        "page": pages.relative_link(page, directory) if page else "",
         "signal": _format_value(max(signals, default=None), ".0f"),
         "scatter": _format_value(illustrations.velocity_scatter(velocities), ".2f"),
         "error": _format_value(median(errors) if errors else None, ".2f"),

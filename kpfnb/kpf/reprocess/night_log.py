@@ -265,7 +265,7 @@ class NightLogResult(OneLineRepr):
     def _format_time(self, text: str) -> str:
         if not text:
             return ""
-        return f"{parse_utc(text).astimezone(self.zone):%Y-%m-%d %H:%M:%S}"
+        return f"{parse_utc(text).astimezone(self.zone):%Y-%m-%d %H:%M}"
 
 
 def load_night_log(

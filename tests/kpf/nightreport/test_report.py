@@ -15,6 +15,7 @@ from kpfnb.core.errors import InvalidParameterError
 from kpfnb.core.result import Outcome, Result
 from kpfnb.demo.header_only_night import DEFAULT_COUNTS, HeaderOnlyNight, NightFault, write_night
 from kpfnb.kpf.nightreport.report import write_report
+from kpfnb.kpf.timeseries import star
 from kpfnb.kpf.verdict import assessment
 from kpfnb.runs.classification import CellError, RunEndFacts
 from tests.kpf.verdict.conftest import NIGHT, SMALL
@@ -46,6 +47,17 @@ def test_it_shows_observations_and_products(night: HeaderOnlyNight) -> None:
     assert 'href="verdict.html"' in page
     assert 'href="report.html"' in (report.page.parent / "verdict.html").read_text()
     assert f'href="{NIGHT}/report.html"' in (report.page.parents[1] / "index.html").read_text()
+
+
+def test_a_target_leads_to_the_page_of_its_star(night: HeaderOnlyNight) -> None:
+    assert "stars/" not in write_report(NIGHT).page.read_text()
+    page = star.stars_folder() / "10700" / "index.html"
+    page.parent.mkdir(parents=True)
+    page.touch()
+    assert star.find_star_page("10700") == page
+    report = write_report(NIGHT).page
+    link = os.path.relpath(page, report.parent)
+    assert f'<a href="{link}">10700</a>' in report.read_text()
 
 
 def test_an_observation_without_an_l0_is_named(night: HeaderOnlyNight) -> None:
