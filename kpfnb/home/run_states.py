@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from collections.abc import Iterable, Iterator, Sequence
@@ -68,13 +67,14 @@ class RunReader:
         recent.sort(key=lambda path: path.name, reverse=True)
         unknown = [path for path in recent if path not in self._ended]
         new = {record.directory: record for record in store.current_records(unknown)}
-        known = self._ended | new
-        records = [known[path] for path in recent if path in known]
         # What they were made with is not shown, and takes most of the memory
-        self._ended = {
-            record.directory: replace(record, versions={}) for record in records if record.finished
+        self._ended |= {
+            path: replace(record, versions={}) for path, record in new.items() if record.finished
         }
-        return records
+        for path in self._ended.keys() - set(recent):
+            del self._ended[path]
+        known = self._ended | new
+        return [known[path] for path in recent if path in known]
 
 
 def find_running(records: Iterable[RunRecord]) -> list[RunRecord]:
@@ -103,7 +103,7 @@ def find_unresolved(records: Sequence[RunRecord]) -> list[RunRecord]:
 
 def parameter_key(record: RunRecord) -> str:
     """The same text for runs of a notebook with the same parameters."""
-    return f"{record.notebook} {json.dumps(record.parameters, sort_keys=True, default=str)}"
+    return f"{record.notebook} {sorted(record.parameters.items())}"
 
 
 def is_own_run(record: RunRecord) -> bool:

@@ -22,8 +22,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from kpfnb import runs
-from kpfnb.core import settings
+from kpfnb.core import project, settings
 from kpfnb.core.errors import AlreadyRunningError, InvalidInputError, ServiceUnavailableError
+from kpfnb.core.result import to_jsonable
 from kpfnb.home.queue_states import is_server_running
 from kpfnb.home.run_states import find_running, parameter_key
 from kpfnb.notebook import runner
@@ -99,7 +100,7 @@ def _start(name: str, kind: str, parameters: Mapping[str, Any], arguments: list[
         raise InvalidInputError(f"{name!r} is not the name of a notebook or pipeline")
     if kind != PIPELINE:
         runner.find_notebook(name)
-    wanted = RunRecord(id="", notebook=name, started="", parameters=dict(parameters))
+    wanted = RunRecord(id="", notebook=name, started="", parameters=to_jsonable(parameters))
     recent = runs.list_runs(settings.load_settings().runs_dir, notebook=name, limit=RUNS_SEARCHED)
     for record in find_running(recent):
         if parameter_key(record) == parameter_key(wanted):
@@ -114,7 +115,7 @@ def _launch(name: str, arguments: list[str]) -> str:
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
             [*PROGRAM, *arguments],
-            cwd=settings.project_dir(),
+            cwd=project.project_dir(),
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
