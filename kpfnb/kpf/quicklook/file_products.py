@@ -142,7 +142,7 @@ def _draw_picture(
 ) -> Picture | SkippedPlot:
     """Draw and write one plot; if the data make that impossible, the reason."""
     try:
-        image = _render_plot(plot, content, heading.one_line(job.target.name))
+        image, small = _render_plot(plot, content, heading.one_line(job.target.name))
     except Exception as error:  # a plot that fails must not stop the others
         logger.exception("%s: %s", job.key, plot.title)
         return SkippedPlot(plot.title, f"{type(error).__name__}: {error}", broken=True)
@@ -152,11 +152,12 @@ def _draw_picture(
     picture = Picture(
         plot.kind, plot.title, f"{prefix}{stem}_zoomable.png", f"{prefix}{stem}_small.jpg"
     )
-    figures.save_image(image, job.product_dir / picture.path, job.product_dir / picture.thumbnail)
+    path, thumbnail = job.product_dir / picture.path, job.product_dir / picture.thumbnail
+    figures.save_image(image, path, small, thumbnail)
     return picture
 
 
-def _render_plot(plot: PlotSpec, content: FitsContent, subtitle: str) -> Image:
+def _render_plot(plot: PlotSpec, content: FitsContent, subtitle: str) -> tuple[Image, Image]:
     figure = figures.new_figure(*plot.size)
     with np.errstate(all="ignore"):
         plot.draw(figure, content)

@@ -17,9 +17,9 @@ from kpfnb.core.result import Outcome, Result
 from kpfnb.kpf import quicklook
 from kpfnb.kpf.quicklook import plot_registry, record
 from kpfnb.kpf.quicklook.file_products import summarise_exposure
+from kpfnb.kpf.quicklook.gallery import QuicklookGallery
 from kpfnb.kpf.quicklook.instrument_plots import fits_content
 from kpfnb.kpf.quicklook.products import QuicklookOptions
-from kpfnb.kpf.quicklook.record_view import QuicklookGallery
 from kpfnb.kpf.quicklook.result import QuicklookOutcome, QuicklookResult
 from kpfnb.notebook.display import figures
 from tests.kpf.quicklook.conftest import BIAS, STAR

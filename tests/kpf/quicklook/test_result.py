@@ -52,3 +52,9 @@ def test_outdated_pages_are_in_the_result() -> None:
     assert result.outcome is Outcome.PARTIAL
     assert f"pages of {NIGHT} are locked by another process" in result.reason
     assert result.to_dict()["pages_behind"] == [NIGHT]
+
+
+def test_nothing_to_do_is_skipped_and_says_why() -> None:
+    result = QuicklookResult(Path("/d"), (), no_files="No files of 20350201 (nights present: none)")
+    assert result.outcome is Outcome.SKIPPED
+    assert result.reason == "No files of 20350201 (nights present: none)"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kpfnb.core import atomic
-from kpfnb.kpf.quicklook.instrument_plots import ticks
+from kpfnb.kpf.quicklook.instrument_plots import thumbnails, ticks
 from kpfnb.kpf.quicklook.instrument_plots.fits_content import Array
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ X_LABEL = 29
 
 MAX_TRUE_COLOUR_PIXELS = 1_800_000
 """Larger plots of images get 256 colours: the noise of a CCD does not compress."""
-
-THUMBNAIL_WIDTH = 400
 
 INK, SOFT_INK = "#1b2430", "#5a6675"
 
@@ -114,32 +112,28 @@ def draw_heading(figure: Figure, title: str, subtitle: str) -> None:
         )  # fmt: skip
 
 
-def render_image(figure: Figure) -> Image:
-    """The figure as an image, with 256 colours if more would not be visible."""
+def render_image(figure: Figure) -> tuple[Image, Image]:
+    """The figure as an image, with 256 colours if more would not be visible; and its thumbnail."""
     from PIL import Image as images
 
-    ticks.draw_ticks(axes for axes in figure.axes if axes.get_gid() == PANEL_ID)
+    panels = [axes for axes in figure.axes if axes.get_gid() == PANEL_ID]
+    ticks.draw_ticks(panels)
     canvas: Any = figure.canvas
     canvas.draw()
     size = canvas.get_width_height()
     rgba = images.frombuffer("RGBA", size, canvas.buffer_rgba(), "raw", "RGBA", 0, 1)
     picture = rgba.convert("RGB")
+    thumbnail = thumbnails.make_thumbnail(figure, panels, picture)
     if any(axes.images for axes in figure.axes) and size[0] * size[1] <= MAX_TRUE_COLOUR_PIXELS:
-        return picture
-    return picture.quantize(256, method=images.Quantize.FASTOCTREE, dither=images.Dither.NONE)
+        return picture, thumbnail
+    few = picture.quantize(256, method=images.Quantize.FASTOCTREE, dither=images.Dither.NONE)
+    return few, thumbnail
 
 
-def save_image(image: Image, path: Path, thumbnail: Path) -> None:
+def save_image(image: Image, path: Path, small: Image, thumbnail: Path) -> None:
     """Write the image and its thumbnail, each atomically."""
-    from PIL import Image as images
-
     with atomic.replace_atomically(path) as temporary:
         image.save(temporary, "PNG", compress_level=3)
-    small = image.convert("RGB").resize(
-        (THUMBNAIL_WIDTH, round(image.height * THUMBNAIL_WIDTH / image.width)),
-        images.Resampling.BOX,
-        reducing_gap=1.0,
-    )
     with atomic.replace_atomically(thumbnail) as temporary:
         small.save(temporary, "JPEG", quality=82)
 

@@ -49,13 +49,13 @@ def test_no_peak_is_lost_where_a_line_is_thinned() -> None:
 def test_what_a_header_says_is_never_mathematics() -> None:
     figure = figures.new_figure(600, 300)
     figures.draw_heading(figure, "title", "HD$_broken{ <b>")
-    assert figures.render_image(figure).size == (600, 300)
+    assert figures.render_image(figure)[0].size == (600, 300)
 
 
 def test_an_image_is_shown_pixel_for_pixel_below_its_heading() -> None:
     figure = figures.new_figure(10, 10)
     axes, _ = figures.add_image_axes(figure, (200, 300))
-    picture = figures.render_image(figure)
+    picture, _ = figures.render_image(figure)
     box = axes.get_window_extent()
     assert (round(box.width), round(box.height)) == (300, 200)
     assert picture.height - box.y1 == pytest.approx(figures.HEADING)
