@@ -92,7 +92,7 @@ def format_html(nights: Iterable[NightProgress], levels: Sequence[str], zone: Zo
         [night.night, _format_time(night.last_l0, zone), *map(_format_cell, night.counts.values())]
         for night in nights
     ]
-    return _scrollable_table(["Night", "Last L0 modified", *levels], rows)
+    return _scrollable_table(["Night", f"Last L0 modified ({zone.key})", *levels], rows)
 
 
 def format_missing_lines(missing: Iterable[MissingLevel], level: str, root: Path) -> list[str]:

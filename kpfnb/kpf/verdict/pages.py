@@ -26,6 +26,7 @@ from kpfnb.kpf.files.obsid import KPF
 from kpfnb.kpf.quicklook.quality import Verdict
 from kpfnb.kpf.quicklook.record_view import verdict_badge
 from kpfnb.kpf.verdict import assessment
+from kpfnb.kpf.verdict.freshness import FILES_KEY, describe_staleness
 from kpfnb.kpf.verdict.measurement import Offender
 from kpfnb.kpf.verdict.remedies import rule_action
 from kpfnb.kpf.verdict.result import NightVerdict, split_results
@@ -242,6 +243,7 @@ def _night_context(
         "levels": [verdict_badge(Verdict(word)) for word in values["levels"].values()],
         "names": list(values["levels"]),
         "observations": values["observations"],
+        "stale": describe_staleness(values, night, site_settings) if FILES_KEY in values else "",
     }
 
 

@@ -95,6 +95,18 @@ def test_a_night_without_any_judged_rule_does_not_pass(make_night: MakeNight) ->
     assert pages.describe_problems(replace(night_verdict, results=())) == "no rule could be judged"
 
 
+def test_the_calendar_page_names_a_stale_verdict(make_night: MakeNight, tmp_path: Path) -> None:
+    make_night()
+    night_verdict = assessment.assess_night(NIGHT)
+    assessment.save_verdict(night_verdict)
+    site_settings = settings.load_settings()
+    assert "Stale verdict" not in pages.write_calendar_page(site_settings).read_text()
+    (site_settings.kpf_root / "L2" / NIGHT).rename(tmp_path / "gone")
+    text = pages.write_calendar_page(site_settings).read_text()
+    assert "Stale verdict</strong>, since 20" in text
+    assert "L2 files removed" in text
+
+
 def test_years_between_verdicts_are_left_out_of_the_calendar() -> None:
     history = {night: {"verdict": "PASS"} for night in ("20240115", "20240301", "20350201")}
     rows = plots.plot_calendar(history).figure.axes[0].get_yticklabels()
