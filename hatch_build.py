@@ -9,7 +9,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 PROJECT_FOLDERS = ("notebooks", "params", "pipelines")
 TARGET = Path("kpfnb", "project")
-"""Where `kpfnb.core.settings.PACKAGED_PROJECT` expects them."""
+"""Where `kpfnb.core.project.PACKAGED_PROJECT` expects them."""
 
 
 class ProjectFiles(BuildHookInterface):

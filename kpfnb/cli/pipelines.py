@@ -73,7 +73,7 @@ def list_pipelines(as_json: Json = False) -> None:
 
     Example: kpfnb pipeline list
     """
-    from kpfnb.core.settings import project_files
+    from kpfnb.core.project import project_files
     from kpfnb.pipelines import spec
 
     files = project_files(spec.FOLDER, spec.SUFFIX)

@@ -26,17 +26,10 @@ from pydantic_settings import (
 import kpfnb
 from kpfnb.core.command_lines import Command, CommandSteps
 from kpfnb.core.errors import InvalidSettingsError
+from kpfnb.core.project import find_settings_file, project_dir
 from kpfnb.core.text import suggest_name
 
 ENVIRONMENT_PREFIX = "KPFNB_"
-SETTINGS_FILE_NAME = "kpfnb.toml"
-
-PROJECT_VARIABLE = "KPFNB_PROJECT_DIR"
-"""The directory in which `kpfnb lab` was started: its kernels start in another one."""
-
-PACKAGED_PROJECT = Path(kpfnb.__file__).with_name("project")
-"""Where a wheel has what a checkout has beside the package: notebooks, params, pipelines."""
-
 _PATHS = (
     "work_dir", "data_root", "junk_list", "qlp_dir", "qlp_thresholds", "verdict_criteria",
     "panels", "page_dirs", "drp_directory", "drp_log_dir", "sheet_credentials",
@@ -237,11 +230,6 @@ def _join_paths(folder: Path, value: Any) -> Any:
     return folder / Path(value).expanduser() if isinstance(value, str) else value
 
 
-def project_dir() -> Path:
-    """The current directory; in a kernel of `kpfnb lab` the one in which that was started."""
-    return Path(os.environ.get(PROJECT_VARIABLE) or Path.cwd())
-
-
 def load_settings(**arguments: Any) -> Settings:
     """The current settings. `InvalidSettingsError` names an invalid one and where it comes from."""
     try:
@@ -260,13 +248,6 @@ def load_settings(**arguments: Any) -> Settings:
         f"setting {name} (from {origin}): {message}",
         f"{name} is: {Settings.model_fields[name].description}",
     )
-
-
-def find_settings_file(start: Path | None = None) -> Path | None:
-    """The `kpfnb.toml` in `start` (the project's directory) or the nearest directory above it."""
-    folder = (start or project_dir()).resolve()
-    candidates = (parent / SETTINGS_FILE_NAME for parent in (folder, *folder.parents))
-    return next((file for file in candidates if file.is_file()), None)
 
 
 def export_to_environment(**arguments: Any) -> None:
@@ -316,25 +297,3 @@ def find_origin(name: str, arguments: dict[str, Any]) -> str:
             return variable
     file = find_settings_file()
     return str(file) if file and name in _read_toml(file) else "default"
-
-
-def project_dirs(name: str) -> list[Path]:
-    """The directories of that name, such as `notebooks`; some may not exist.
-
-    In order of precedence: beside `kpfnb.toml`, in the project's directory, beside the package (a
-    checkout of kpfnb), and in the package (an installed wheel).
-    """
-    settings_file = find_settings_file()
-    tops = [settings_file.parent] if settings_file else []
-    tops += [project_dir(), Path(kpfnb.__file__).parents[1], PACKAGED_PROJECT]
-    return [top / name for top in dict.fromkeys(tops)]
-
-
-def project_files(folder: str, suffix: str) -> dict[str, Path]:
-    """Stem to file, for the files with that suffix; of two with one name the first counts."""
-    paths = {
-        path.stem: path
-        for directory in reversed(project_dirs(folder))
-        for path in directory.glob(f"*{suffix}")
-    }
-    return dict(sorted(paths.items()))

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kpfnb.core import settings
+from kpfnb.core import project
 from kpfnb.notebook.runner import NOTEBOOKS_FOLDER
 
 GROUPS = {
@@ -41,7 +41,7 @@ class TaskNotebook:
 
 def list_task_notebooks() -> tuple[TaskNotebook, ...]:
     """The notebooks of the project, by name; an unreadable one has only its name as title."""
-    files = settings.project_files(NOTEBOOKS_FOLDER, ".ipynb")
+    files = project.project_files(NOTEBOOKS_FOLDER, ".ipynb")
     return tuple(_read_task_notebook(name, file) for name, file in files.items())
 
 

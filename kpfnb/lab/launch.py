@@ -6,9 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from kpfnb.core import settings
+from kpfnb.core import project, settings
 from kpfnb.core.errors import InvalidInputError
-from kpfnb.core.settings import PROJECT_VARIABLE
+from kpfnb.core.project import PROJECT_VARIABLE
 from kpfnb.lab import PREFIX, working_copies
 
 CONFIG_PATH_VARIABLE = "JUPYTER_CONFIG_PATH"
@@ -36,9 +36,9 @@ def start_lab(
 
 def prepare_copies() -> tuple[Path, list[str]]:
     """The directory of the user's working copies, up to date, and what the user should know."""
-    notebooks = settings.project_files(NOTEBOOKS_FOLDER, ".ipynb")
+    notebooks = project.project_files(NOTEBOOKS_FOLDER, ".ipynb")
     if not notebooks:
-        searched = ", ".join(map(str, settings.project_dirs(NOTEBOOKS_FOLDER)))
+        searched = ", ".join(map(str, project.project_dirs(NOTEBOOKS_FOLDER)))
         raise InvalidInputError(f"no notebooks in {searched}", "reinstall kpfnb")
     directory = working_copies.prepare_directory(settings.load_settings().work_dir)
     return directory, working_copies.update_copies(directory, notebooks.values())
@@ -47,7 +47,7 @@ def prepare_copies() -> tuple[Path, list[str]]:
 def export_project() -> None:
     """Set the environment that kernels inherit: they start in another directory than this one."""
     current = settings.load_settings()
-    os.environ[PROJECT_VARIABLE] = str(settings.project_dir().absolute())
+    os.environ[PROJECT_VARIABLE] = str(project.project_dir().absolute())
     settings.export_to_environment(work_dir=current.work_dir)
     settings.export_relative_paths(current)
     paths = [str(PACKAGE / "config"), os.environ.get(CONFIG_PATH_VARIABLE, "")]

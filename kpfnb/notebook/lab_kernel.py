@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from kpfnb.core import settings
+from kpfnb.core import project
 from kpfnb.notebook import run_files
 from kpfnb.notebook.form import parameter_table_html
 from kpfnb.notebook.form.waiting import install_silent_stop
@@ -26,7 +26,7 @@ class LabKernel:
 
         self._shell = shell
         # Relative paths in the form mean the same as for `kpfnb run`
-        os.chdir(settings.project_dir())
+        os.chdir(project.project_dir())
         widget_messages.install_widget_handling()
         install_silent_stop(shell)
         tables.register_formatter(shell)

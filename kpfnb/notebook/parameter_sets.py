@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kpfnb.core import atomic, logs, settings
+from kpfnb.core import atomic, logs, project
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.notebook.parameters import Parameter, validate_parameters
 
@@ -18,7 +18,7 @@ _SET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 def list_sets(notebook: str) -> dict[str, Path]:
     """The sets of a notebook, by name."""
     prefix = f"{notebook}."
-    files = settings.project_files(SETS_FOLDER, ".yml")
+    files = project.project_files(SETS_FOLDER, ".yml")
     return {
         stem.removeprefix(prefix): path for stem, path in files.items() if stem.startswith(prefix)
     }
@@ -85,7 +85,7 @@ def save_set(
     text += yaml.safe_dump(changed, sort_keys=False, allow_unicode=True)
     if logs.redact_secrets(text) != text:
         raise InvalidInputError("a value is a secret of the settings", "keep it in the settings")
-    file = settings.project_dirs(SETS_FOLDER)[0] / f"{notebook}.{name}.yml"
+    file = project.project_dirs(SETS_FOLDER)[0] / f"{notebook}.{name}.yml"
     if file.exists() and not replace:
         raise InvalidInputError(f"{name} exists already", "save again to replace it")
     try:

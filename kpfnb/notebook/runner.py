@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpfnb.core import atomic, clock, settings, signals
+from kpfnb.core import atomic, clock, project, signals
 from kpfnb.core.errors import InvalidInputError, InvalidSettingsError, KpfnbError
 from kpfnb.core.result import Outcome
 from kpfnb.notebook.parameters import (
@@ -100,12 +100,12 @@ def find_notebook(name: str) -> Path:
         raise InvalidInputError(
             f"no notebook {name}", "give the name of a notebook or the path of a file"
         )
-    notebooks = settings.project_files(NOTEBOOKS_FOLDER, ".ipynb")
+    notebooks = project.project_files(NOTEBOOKS_FOLDER, ".ipynb")
     if name in notebooks:
         return notebooks[name]
     near = difflib.get_close_matches(name, notebooks, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
-    searched = ", ".join(map(str, settings.project_dirs(NOTEBOOKS_FOLDER)))
+    searched = ", ".join(map(str, project.project_dirs(NOTEBOOKS_FOLDER)))
     names = ", ".join(notebooks) or f"none in {searched}"
     raise InvalidInputError(f"no notebook {name!r}", f"{hint}the notebooks are: {names}")
 

@@ -22,7 +22,7 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, PrivateAttr, Tag, model_validator
 
-from kpfnb.core import settings, strict_yaml
+from kpfnb.core import project, strict_yaml
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.strict_yaml import StrictModel
 from kpfnb.core.text import suggest_name
@@ -178,11 +178,11 @@ def find_pipeline(name: str) -> Path:
         if Path(name).is_file():
             return Path(name)
         raise InvalidInputError(f"no pipeline file {name}", f"known pipelines: {_known_names()}")
-    known = settings.project_files(FOLDER, SUFFIX)
+    known = project.project_files(FOLDER, SUFFIX)
     if name in known:
         return known[name]
     raise InvalidInputError(f"no pipeline {name!r}", f"known pipelines: {_known_names()}")
 
 
 def _known_names() -> str:
-    return ", ".join(settings.project_files(FOLDER, SUFFIX)) or "none"
+    return ", ".join(project.project_files(FOLDER, SUFFIX)) or "none"

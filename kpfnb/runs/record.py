@@ -23,8 +23,8 @@ import kpfnb
 from kpfnb.core import atomic, settings
 from kpfnb.core.clock import format_utc, utc_now
 from kpfnb.core.errors import InvalidInputError, InvalidSettingsError
+from kpfnb.core.project import find_settings_file
 from kpfnb.core.result import Outcome, to_jsonable
-from kpfnb.core.settings import find_settings_file
 from kpfnb.runs.classification import RunEndFacts, classify_run
 
 LIBRARIES = ("numpy", "pandas", "astropy", "scipy", "matplotlib", "papermill", "dask", "pypeit")

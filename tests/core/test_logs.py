@@ -2,7 +2,7 @@ import logging
 import re
 import threading
 
-from kpfnb.core import logs, settings
+from kpfnb.core import logs, project
 
 
 def test_lines_have_utc_times_and_no_secret(tmp_path, monkeypatch):
@@ -21,7 +21,7 @@ def test_lines_have_utc_times_and_no_secret(tmp_path, monkeypatch):
 def test_secrets_stay_hidden_when_the_settings_can_not_be_read_any_more(tmp_path, monkeypatch):
     monkeypatch.setenv("KPFNB_REDIS_URL", "redis://:geheim@host:6379/0")
     assert logs.redact_secrets("redis://:geheim@host:6379/0") == logs.HIDDEN
-    (tmp_path / settings.SETTINGS_FILE_NAME).write_text("half a li")
+    (tmp_path / project.SETTINGS_FILE_NAME).write_text("half a li")
     assert logs.redact_secrets("at redis://:geheim@host:6379/0") == f"at {logs.HIDDEN}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import kpfnb
-from kpfnb.core.settings import project_files
+from kpfnb.core.project import project_files
 
 CHECKOUT = Path(kpfnb.__file__).parents[1]
 

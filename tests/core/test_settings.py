@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from kpfnb.cli.doctor import diagnosis
-from kpfnb.core import command_lines, settings
+from kpfnb.core import command_lines, project, settings
 from kpfnb.core.errors import InvalidSettingsError
 
 
@@ -22,7 +22,7 @@ def toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The settings file of the directory we are in; no variable is set."""
     for name in ("KPFNB_WORK_DIR", "KPFNB_DATA_ROOT"):
         monkeypatch.delenv(name)
-    return tmp_path / settings.SETTINGS_FILE_NAME
+    return tmp_path / project.SETTINGS_FILE_NAME
 
 
 def origin(name: str, **arguments: Any) -> tuple[str, str]:
@@ -168,11 +168,11 @@ def test_the_nearest_file_above_counts(
     toml.touch()
     (tmp_path / "a/b").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "a/b")
-    assert settings.find_settings_file() == toml
-    nearer = tmp_path / "a" / settings.SETTINGS_FILE_NAME
+    assert project.find_settings_file() == toml
+    nearer = tmp_path / "a" / project.SETTINGS_FILE_NAME
     nearer.touch()
-    assert settings.find_settings_file() == nearer
-    assert settings.find_settings_file(tmp_path) == toml
+    assert project.find_settings_file() == nearer
+    assert project.find_settings_file(tmp_path) == toml
 
 
 @pytest.mark.parametrize("place", ["file, list", "file, text", "variable", "argument"])

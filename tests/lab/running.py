@@ -6,11 +6,12 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -140,7 +141,14 @@ def _wait_for_server(project: Path, server: subprocess.Popen[bytes], log: Path) 
     while time.monotonic() < deadline and server.poll() is None:
         for file in (project / "runtime").glob("jpserver-*.json"):
             info = json.loads(file.read_text() or "{}")
-            if info.get("port"):
+            if info.get("port") and _answers(info["port"]):
                 return f"http://127.0.0.1:{info['port']}{info['base_url']}", info["token"]
         time.sleep(0.1)
     raise AssertionError(f"JupyterLab did not start:\n{log.read_text()[-3000:]}")
+
+
+def _answers(port: int) -> bool:
+    """The file that says where the server is can be there before the server is."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=10):
+        return True
+    return False

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from kpfnb.cli.app import app
-from kpfnb.core import settings
+from kpfnb.core import project, settings
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.lab import launch
 from tests.lab.running import RunningLab, run_lab
@@ -24,7 +24,7 @@ PROJECT = Path(__file__).parents[2]
 def own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the start exports is taken back after the test."""
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
-    for name in (settings.PROJECT_VARIABLE, launch.CONFIG_PATH_VARIABLE):
+    for name in (project.PROJECT_VARIABLE, launch.CONFIG_PATH_VARIABLE):
         monkeypatch.setenv(name, "")
 
 
@@ -69,7 +69,7 @@ def test_kernels_have_the_settings_of_the_start(
     monkeypatch.chdir(kernel)
     assert settings.load_settings() == before
     assert before.workers == 3
-    assert settings.project_dirs("params")[0] == tmp_path / "params"
+    assert project.project_dirs("params")[0] == tmp_path / "params"
 
 
 def test_own_configuration_of_jupyter_stays_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +83,7 @@ def test_own_configuration_of_jupyter_stays_in_force(monkeypatch: pytest.MonkeyP
 def test_without_notebooks_the_error_says_where_they_were_searched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settings, "project_files", lambda *_: {})
+    monkeypatch.setattr(project, "project_files", lambda *_: {})
     with pytest.raises(InvalidInputError, match=str(tmp_path / "notebooks")):
         launch.prepare_copies()
 

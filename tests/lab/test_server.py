@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,11 @@ from kpfnb.lab import server
 from tests.lab.running import RunningLab
 
 ROUTES = [pattern for pattern, _ in server._collect_handlers()]
-PLACEHOLDERS = {"(.*)": "x", "([^/]+)": "x"}
 
 
 def concrete(pattern: str) -> str:
-    for placeholder, text in PLACEHOLDERS.items():
-        pattern = pattern.replace(placeholder, text)
-    return pattern
+    """A path that a route answers: of alternatives the first one, `x` for any text."""
+    return re.sub(r"\((?:(\w+)\|)?[^)]*\)", lambda match: match[1] or "x", pattern)
 
 
 def test_installing_kpfnb_enables_the_extension() -> None:

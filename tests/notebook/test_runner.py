@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from kpfnb import runs
-from kpfnb.core import settings
+from kpfnb.core import project, settings
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError, InvalidSettingsError
 from kpfnb.core.result import Outcome
 from kpfnb.notebook import parameter_sets, runner
@@ -295,10 +295,10 @@ def test_a_full_disk_is_a_failure_that_says_so(tmp_path, monkeypatch):
 
 
 def test_settings_that_are_spoilt_while_it_runs_do_not_hide_its_end(tmp_path):
-    spoil = f"open({str(Path.cwd() / settings.SETTINGS_FILE_NAME)!r}, 'w').write('half a li')"
+    spoil = f"open({str(Path.cwd() / project.SETTINGS_FILE_NAME)!r}, 'w').write('half a li')"
     path = samples.make(tmp_path, "good", *samples.finishing(), spoil)
     record = runner.run_notebook(str(path))
-    assert record.outcome is Outcome.FAILED and settings.SETTINGS_FILE_NAME in record.reason
+    assert record.outcome is Outcome.FAILED and project.SETTINGS_FILE_NAME in record.reason
     assert runs.read_record(record.directory) == record
     assert (record.directory / "notebook.ipynb").exists()
 

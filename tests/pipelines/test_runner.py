@@ -20,8 +20,8 @@ from kpfnb.core.errors import (
     InvalidParameterError,
     InvalidSettingsError,
 )
+from kpfnb.core.project import SETTINGS_FILE_NAME
 from kpfnb.core.result import Outcome
-from kpfnb.core.settings import SETTINGS_FILE_NAME
 from kpfnb.notebook.runner import STOPPED_BY_OPERATOR
 from kpfnb.pipelines import run_record
 from kpfnb.pipelines.plan import PipelinePlan, make_plan, retry_delay

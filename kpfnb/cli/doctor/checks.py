@@ -244,7 +244,7 @@ def check_pypeit(name: str, settings: Settings) -> HealthCheck:
 
 def check_notebooks(name: str, settings: Settings) -> HealthCheck:
     """The notebooks exist."""
-    from kpfnb.core.settings import project_dirs, project_files
+    from kpfnb.core.project import project_dirs, project_files
 
     files = project_files("notebooks", ".ipynb")
     if files:
