@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from kpfnb.kpf.progress.missing_groups import group_missing, reprocess_action
+from kpfnb.kpf.progress.missing_groups import group_missing, night_action, reprocess_action
 from kpfnb.kpf.progress.result import ProgressResult
 from kpfnb.kpf.verdict.remedies import rule_action, rule_advice
 from kpfnb.kpf.verdict.rule_results import RuleResult
@@ -55,8 +55,11 @@ def other_problems(
     for obsid, problem in unreadable.items():
         yield NightProblem("L0", f"can't be read: {problem}", obsid, advice=TRANSFER_AGAIN)
     products = [item for item in progress.explained if item.obsid not in unreadable]
-    for group in group_missing(products):
-        action = reprocess_action(group.products, progress.version)
+    groups = group_missing(products)
+    # If that is all that is missing, the night is the shorter target
+    make_action = night_action if len(groups) == 1 else reprocess_action
+    for group in groups:
+        action = make_action(group.products, progress.version)
         what = f"missing: {group.cause}"
         yield NightProblem(group.count, what, group.obsids[0], action, TRANSFER_AGAIN)
     for record in failed_runs:

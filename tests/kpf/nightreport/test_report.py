@@ -87,10 +87,13 @@ def test_problems_are_named_with_their_observation(isolated: Path) -> None:
     unreadable = problems["can't be read: not FITS"]
     assert (unreadable.where, unreadable.obsid) == ("L0", night.obsids["bias"][2])
     assert (unreadable.action, unreadable.advice) == (None, "Transfer the file again")
-    for what, where in (("missing: no attempt known", "1 L2"), ("Stars reduced: 90 %", "WARN")):
+    for what, where, target in (
+        ("missing: no attempt known", "1 L2", NIGHT),
+        ("Stars reduced: 90 %", "WARN", star),
+    ):
         assert (problems[what].where, problems[what].obsid) == (where, star)
         assert problems[what].action
-        assert problems[what].action.parameters == {"targets": [star]}
+        assert problems[what].action.parameters == {"targets": [target]}
     text = report.page.read_text()
     assert f'data-open="reprocess?targets={star}" data-label="Reprocess this one"' in text
     assert "Transfer the file again" in text
