@@ -61,9 +61,10 @@ class FigureWidget(VBox):
             self.canvas.mpl_connect(
                 "motion_notify_event", lambda event: tooltips.update(event, self.canvas)
             )
-            clicks = LinkClicks(tooltips, self.links)
-            self.canvas.mpl_connect("button_press_event", clicks.press)
-            self.canvas.mpl_connect("button_release_event", clicks.release)
+            # Kept, since matplotlib holds methods by weak references
+            self._clicks = LinkClicks(tooltips, self.links)
+            self.canvas.mpl_connect("button_press_event", self._clicks.press)
+            self.canvas.mpl_connect("button_release_event", self._clicks.release)
         self._theme = FigureTheme(figure)
         super().__init__([self.canvas, self.links])
         # The picture that is stored in the notebook is for a light ground

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.backend_bases import MouseButton, MouseEvent
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from kpfnb.core import palette
 from kpfnb.notebook.display import figure_widget, figures
-from kpfnb.notebook.display.figure_widget import FigureWidget, LinkClicks, TooltipDisplay
+from kpfnb.notebook.display.figure_widget import (
+    FigureLinks,
+    FigureWidget,
+    LinkClicks,
+    TooltipDisplay,
+)
 from kpfnb.notebook.display.figures import HoverFigure, LinkedText
 from kpfnb.notebook.display.theme import FigureTheme, darken_figure
 from tests.notebook.display.test_figures import at
@@ -115,6 +122,21 @@ def test_a_click_opens_the_link_and_a_drag_does_not(figure: Figure) -> None:
     assert click(2, 2, double=True) == []
     clicks.release(at(axes, 2, 5))
     assert links.opened == []
+
+
+def test_a_click_on_the_canvas_of_a_widget_opens_the_link(
+    figure: Figure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(FigureLinks, "open_link", lambda _, text: opened.append(text.url))
+    tooltip = figures.area_tooltip(lambda *_: LinkedText("KP.1", "/a"))
+    widget = FigureWidget(HoverFigure(figure, {figure.axes[0]: tooltip}))
+    # What holds the functions only weakly loses them here
+    gc.collect()
+    for kind in ("button_press_event", "button_release_event"):
+        event = MouseEvent(kind, widget.canvas, 200, 150, button=MouseButton.LEFT)
+        widget.canvas.callbacks.process(kind, event)
+    assert opened == ["/a"]
 
 
 def test_outside_of_jupyterlab_a_text_has_no_link(figure: Figure) -> None:
