@@ -10,8 +10,8 @@ from functools import lru_cache
 
 BLUE, SKY_BLUE, GREEN = "#0072b2", "#56b4e9", "#009e73"
 ORANGE, VERMILION, PURPLE, YELLOW = "#e69f00", "#d55e00", "#cc79a7", "#f0e442"
-BROWN = "#8c2d04"
-"""Colours of Okabe and Ito, which colour-blind people can tell apart, and a brown."""
+BROWN, PALE_BLUE = "#8c2d04", "#a6d4f2"
+"""Colours of Okabe and Ito, which colour-blind people can tell apart, a brown, a pale blue."""
 
 SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY_BLUE, "#444444")
 """The colours of curves that are compared, without the yellow that is invisible on white."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kpfnb.core import palette
 from kpfnb.demo.night import SimulatedNight
 from kpfnb.notebook.display.figures import HoverFigure, register_plot
 
@@ -14,7 +15,7 @@ def plot_night(result: SimulatedNight) -> HoverFigure:
     figure = Figure(figsize=(8, 3), layout="constrained")
     axes = figure.subplots()
     kinds = list(dict.fromkeys(e.kind.name for e in result.exposures))
-    for junk, colour in ((False, "#0072b2"), (True, "#d55e00")):
+    for junk, colour in ((False, palette.BLUE), (True, palette.VERMILION)):
         exposures = [e for e in result.exposures if e.is_junk == junk]
         hours = [e.start.hour + e.start.minute / 60 for e in exposures]
         rows = [kinds.index(e.kind.name) for e in exposures]

@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from kpfnb.core import clock
+from kpfnb.core import clock, palette
 from kpfnb.core.result import Outcome
 from kpfnb.home.dashboard import Dashboard
 from kpfnb.notebook.display.figures import (
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 # The palette of Okabe and Ito, which colour-blind people can distinguish
 COLOURS: dict[str, str] = {
-    Outcome.SUCCEEDED: "#009E73",
-    RUNNING: "#56B4E9",
-    Outcome.PARTIAL: "#E69F00",
-    Outcome.FAILED: "#D55E00",
-    Outcome.CRASHED: "#8c2d04",
-    Outcome.REJECTED: "#CC79A7",
-    Outcome.SKIPPED: "#999999",
+    Outcome.SUCCEEDED: palette.GREEN,
+    RUNNING: palette.SKY_BLUE,
+    Outcome.PARTIAL: palette.ORANGE,
+    Outcome.FAILED: palette.VERMILION,
+    Outcome.CRASHED: palette.BROWN,
+    Outcome.REJECTED: palette.PURPLE,
+    Outcome.SKIPPED: palette.GREY,
 }
 MAX_DAY_LABELS = 15
 MAX_REASON_LENGTH = 90

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import tzinfo
 from typing import TYPE_CHECKING
 
+from kpfnb.core import palette
 from kpfnb.notebook.display.figures import (
     HoverFigure,
     area_tooltip,
@@ -24,21 +25,21 @@ if TYPE_CHECKING:
 
 # From the palette of Okabe and Ito, which people with any colour vision can tell apart
 STATUS_COLOURS = {
-    QueueItemStatus.WAITING: "#c8c8c8",
-    QueueItemStatus.RUNNING: "#56b4e9",
-    QueueItemStatus.FAILED: "#e69f00",
-    QueueItemStatus.PARKED: "#d55e00",
-    QueueItemStatus.DONE: "#0072b2",
-    QueueItemStatus.CANCELLED: "#777777",
+    QueueItemStatus.WAITING: palette.PALE_GREY,
+    QueueItemStatus.RUNNING: palette.SKY_BLUE,
+    QueueItemStatus.FAILED: palette.ORANGE,
+    QueueItemStatus.PARKED: palette.VERMILION,
+    QueueItemStatus.DONE: palette.BLUE,
+    QueueItemStatus.CANCELLED: palette.GREY,
 }
 ATTEMPT_COLOURS = {
-    AttemptOutcome.DONE: "#0072b2",
-    AttemptOutcome.FAILED: "#e69f00",
-    AttemptOutcome.LOST: "#d55e00",
-    AttemptOutcome.RETURNED: "#c8c8c8",
-    AttemptOutcome.PARKED: "#cc79a7",
-    AttemptOutcome.CANCELLED: "#777777",
-    RUNNING: "#56b4e9",
+    AttemptOutcome.DONE: palette.BLUE,
+    AttemptOutcome.FAILED: palette.ORANGE,
+    AttemptOutcome.LOST: palette.VERMILION,
+    AttemptOutcome.RETURNED: palette.PALE_GREY,
+    AttemptOutcome.PARKED: palette.PURPLE,
+    AttemptOutcome.CANCELLED: palette.GREY,
+    RUNNING: palette.SKY_BLUE,
 }
 MAX_TOOLTIP_LENGTH = 100
 BAR_HEIGHT = 0.7

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from kpfnb.core import palette
 from kpfnb.notebook.display.figures import (
     HoverFigure,
     draw_empty_message,
@@ -15,14 +16,14 @@ from kpfnb.storage.transfer_result import FileOutcome, TransferResult
 MAX_DIRECTORIES_SHOWN = 20
 
 _COLOURS = {
-    FileOutcome.COPIED: "#0072B2",
-    FileOutcome.UNCHANGED: "#56B4E9",
-    FileOutcome.MOVED: "#009E73",
-    FileOutcome.DELETED: "#999999",
-    FileOutcome.WOULD_COPY: "#F0E442",
-    FileOutcome.WOULD_DELETE: "#CCCCCC",
-    FileOutcome.FAILED: "#D55E00",
-    FileOutcome.NOT_REACHED: "#E69F00",
+    FileOutcome.COPIED: palette.BLUE,
+    FileOutcome.UNCHANGED: palette.SKY_BLUE,
+    FileOutcome.MOVED: palette.GREEN,
+    FileOutcome.DELETED: palette.GREY,
+    FileOutcome.WOULD_COPY: palette.YELLOW,
+    FileOutcome.WOULD_DELETE: palette.PALE_GREY,
+    FileOutcome.FAILED: palette.VERMILION,
+    FileOutcome.NOT_REACHED: palette.ORANGE,
 }
 
 

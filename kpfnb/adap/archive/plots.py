@@ -8,12 +8,13 @@ from typing import Any
 from kpfnb.adap.archive.result import DeliveryResult
 from kpfnb.adap.archive.status import DeliveryStatus
 from kpfnb.adap.archive.verification import VerificationResult
+from kpfnb.core import palette
 from kpfnb.core.text import format_size
 from kpfnb.notebook.display import figures
 from kpfnb.notebook.display.figures import HoverFigure, register_plot
 
 MAX_BARS = 30
-GOOD_COLOUR, BAD_COLOUR = "#0072B2", "#D55E00"
+GOOD_COLOUR, BAD_COLOUR = palette.BLUE, palette.VERMILION
 SIZE_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "bytes"))
 
 

@@ -13,6 +13,7 @@ from kpfnb.adap.coadd.products import CoaddKind, CoaddProduct
 from kpfnb.adap.coadd.result import CoaddResult
 from kpfnb.adap.coadd.run import CombinedCoaddResult
 from kpfnb.adap.products import spectra
+from kpfnb.core import palette
 from kpfnb.notebook.display import figures
 from kpfnb.notebook.display.figures import HoverFigure, TooltipFunction, register_plot
 
@@ -27,7 +28,7 @@ PANEL_INCHES = (10.0, 2.6)
 FLUX, COUNTS = r"flux ($10^{-17}$ erg/s/cm²/Å)", "counts"
 MAX_PIXELS = 1000
 """The most pixels of an image along the wavelength axis: a screen shows no more."""
-LINE_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
+LINE_COLOURS = (palette.BLUE, palette.ORANGE, palette.GREEN, palette.PURPLE)
 """The palette of Okabe and Ito, which colour-blind people can distinguish."""
 
 

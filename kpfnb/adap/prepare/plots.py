@@ -13,10 +13,11 @@ from kpfnb.adap.prepare.sort_result import SortResult
 from kpfnb.adap.prepare.trim_many import TrimManyResult
 from kpfnb.adap.prepare.trim_result import TrimResult
 from kpfnb.adap.profiles.spectrograph import UNKNOWN_TYPE
+from kpfnb.core import palette
 from kpfnb.notebook.display import figures
 from kpfnb.notebook.display.figures import HoverFigure, register_plot
 
-USED_COLOUR, UNUSED_COLOUR = "#1f6fb4", "#c9c9c9"
+USED_COLOUR, UNUSED_COLOUR = palette.BLUE, palette.PALE_GREY
 
 
 class FrameLabel(NamedTuple):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kpfnb.core import palette
 from kpfnb.notebook.display import figures
 from kpfnb.notebook.display.figures import HoverFigure, TooltipFunction
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 PANEL_INCHES = (10.0, 2.6)
 
 # The palette of Okabe and Ito, which colour-blind people can distinguish
-LINE_COLOURS = {"optimal": "#0072B2", "box": "#E69F00", "band": "#A6D4F2"}
+LINE_COLOURS = {"optimal": palette.BLUE, "box": palette.ORANGE, "band": palette.PALE_BLUE}
 
 _COLUMN_PREFIXES = {"optimal": "OPT", "box": "BOX"}
 

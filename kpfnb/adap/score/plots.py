@@ -12,6 +12,7 @@ from kpfnb.adap.products.dataset import parse_dataset
 from kpfnb.adap.score.limits import ScoreLimits
 from kpfnb.adap.score.result import ScoreResult
 from kpfnb.adap.score.scorecard import Scorecard
+from kpfnb.core import palette
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.notebook.display import figures
 from kpfnb.notebook.display.figures import HoverFigure, TooltipFunction, register_plot
@@ -19,7 +20,7 @@ from kpfnb.notebook.display.figures import HoverFigure, TooltipFunction, registe
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-GOOD_COLOUR, BAD_COLOUR, LIMIT_COLOUR = "#0072B2", "#D55E00", "#333333"
+GOOD_COLOUR, BAD_COLOUR, LIMIT_COLOUR = palette.BLUE, palette.VERMILION, palette.INK
 """The palette of Okabe and Ito, which colour-blind people can distinguish; limits are dashed."""
 BIN_COUNT = 30
 _LEGEND_ABOVE: dict[str, Any] = {
@@ -188,7 +189,7 @@ def _draw_trend(upper: Axes, lower: Axes, points: Sequence[_TrendPoint], rms_lim
         spread = np.array([np.percentile(point.rms, [16, 50, 84]) for point in measured]).T
         error_bars = [spread[1] - spread[0], spread[2] - spread[1]]
         upper.errorbar(
-            days, spread[1], yerr=error_bars, fmt="o", color=GOOD_COLOUR, ecolor="#888888", ms=4,
+            days, spread[1], yerr=error_bars, fmt="o", color=GOOD_COLOUR, ecolor=palette.GREY, ms=4,
             lw=1, label="median of a dataset, with the middle two thirds of its slits",
         )  # fmt: skip
         upper.axhline(rms_limit, color=LIMIT_COLOUR, ls="--", lw=1, label="limit")
@@ -210,7 +211,7 @@ def _draw_trend(upper: Axes, lower: Axes, points: Sequence[_TrendPoint], rms_lim
     lower.set_xlabel("date of observation (UT)")
     upper.tick_params(labelbottom=False)
     for axes in (upper, lower):
-        axes.grid(color="#dddddd", lw=0.6)
+        axes.grid(color=palette.GRID, lw=0.6)
         axes.margins(x=0.06)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kpfnb.core import palette
 from kpfnb.kpf.files.obsid import KPF
 from kpfnb.kpf.quicklook.page_files import PAGE
 from kpfnb.kpf.quicklook.quality import Verdict
@@ -27,12 +28,12 @@ MAX_OBSERVATIONS = 80
 NO_VERDICT, NO_FILE = "no verdict", ""
 
 COLOURS = {
-    "PASS": "#3b78ad",
-    "WARN": "#f0a04b",
-    "FAIL": "#8c2d04",
-    str(Verdict.NOT_JUDGED): "#8a94a3",
-    NO_VERDICT: "#1b2430",
-    NO_FILE: "#e3e7ec",
+    "PASS": palette.PASS,
+    "WARN": palette.WARN,
+    "FAIL": palette.BROWN,
+    str(Verdict.NOT_JUDGED): palette.NOT_JUDGED,
+    NO_VERDICT: palette.INK,
+    NO_FILE: palette.NO_DATA,
 }
 SIGNS = {**{str(verdict): verdict.sign for verdict in Verdict}, NO_VERDICT: "?", NO_FILE: ""}
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sized
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kpfnb.core import palette
 from kpfnb.kpf.files.night_pages import night_url
 from kpfnb.kpf.reprocess.result import ObservationOutcome, ReprocessResult
 from kpfnb.notebook.display import figures
@@ -23,14 +24,14 @@ if TYPE_CHECKING:
 
 # The colours of Okabe and Ito, which colour-blind people can distinguish
 OUTCOME_COLOURS = {
-    ObservationOutcome.DONE: "#009E73",
-    ObservationOutcome.SKIPPED: "#56B4E9",
-    ObservationOutcome.PLANNED: "#0072B2",
-    ObservationOutcome.JUNK: "#999999",
-    ObservationOutcome.FAILED: "#D55E00",
-    ObservationOutcome.NOT_REACHED: "#E69F00",
+    ObservationOutcome.DONE: palette.GREEN,
+    ObservationOutcome.SKIPPED: palette.SKY_BLUE,
+    ObservationOutcome.PLANNED: palette.BLUE,
+    ObservationOutcome.JUNK: palette.GREY,
+    ObservationOutcome.FAILED: palette.VERMILION,
+    ObservationOutcome.NOT_REACHED: palette.ORANGE,
 }
-LEVEL_COLOURS = ("#0072B2", "#E69F00", "#CC79A7")
+LEVEL_COLOURS = (palette.BLUE, palette.ORANGE, palette.PURPLE)
 LINE_STYLES = ("-", "--", ":")
 
 MAX_NIGHT_LABELS = 30
@@ -155,7 +156,7 @@ def _draw_products(axes: Axes, result: ReprocessResult) -> None:
         y = [*range(len(times) + 1), len(times)]
         axes.step(x, y, style, where="post", color=colour, label=level)
     for batch in result.batches[1:]:
-        axes.axvline(batch.started_seconds / divisor, color="#BBBBBB", linewidth=0.8, zorder=0)
+        axes.axvline(batch.started_seconds / divisor, color=palette.EDGE, linewidth=0.8, zorder=0)
     axes.set_xlabel(f"time since the start ({unit}); vertical lines: next start of the DRP")
     axes.set_ylabel("products made")
     axes.set_ylim(0, max(1, axes.get_ylim()[1]))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kpfnb.core import palette
 from kpfnb.kpf.files.night_pages import night_url
 from kpfnb.kpf.files.obsid import ObsID
 from kpfnb.kpf.progress.plots import list_months
@@ -22,15 +23,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLOURS = {
-    Verdict.PASS: "#3b78ad",
-    Verdict.WARN: "#f0a04b",
-    Verdict.FAIL: "#b8510d",
-    Verdict.NOT_JUDGED: "#8a94a3",
+    Verdict.PASS: palette.PASS,
+    Verdict.WARN: palette.WARN,
+    Verdict.FAIL: palette.FAIL,
+    Verdict.NOT_JUDGED: palette.NOT_JUDGED,
 }
 """Blue, orange, brown, grey: distinct for every kind of colour vision; each has a sign as well."""
 
-TEXT_COLOURS = dict.fromkeys(Verdict, "white") | {Verdict.WARN: "#333333"}
-GRID = "#d0d0d0"
+TEXT_COLOURS = dict.fromkeys(Verdict, "white") | {Verdict.WARN: palette.INK}
+GRID = palette.GRID
 MAX_MONTHS = 36
 
 
@@ -75,7 +76,7 @@ def plot_night_verdict(night_verdict: NightVerdict) -> HoverFigure:
 def _draw_counts(axes: Axes, counts: list[FrameCount]) -> None:
     for y, count in enumerate(counts):
         axes.barh(y, count.present, color=COLOURS[count.verdict], height=0.6)
-        axes.plot([count.required] * 2, [y - 0.4, y + 0.4], color="#333333", linewidth=2)
+        axes.plot([count.required] * 2, [y - 0.4, y + 0.4], color=palette.INK, linewidth=2)
         label = f"  {count.present} {count.verdict.sign}"
         axes.text(max(count.present, count.required), y, label, va="center", size=8)
     titles = [figures.escape_mathtext(count.title) for count in counts]
@@ -87,7 +88,9 @@ def _draw_counts(axes: Axes, counts: list[FrameCount]) -> None:
 def _draw_arrivals(axes: Axes, arrivals: Mapping[str, tuple[str, ...]]) -> None:
     for y, obsids in enumerate(arrivals.values()):
         hours = [_decimal_hour(obsid) for obsid in obsids]
-        axes.plot(hours, [y] * len(hours), "|", color="#3b78ad", markersize=9, markeredgewidth=1.5)
+        axes.plot(
+            hours, [y] * len(hours), "|", color=palette.PASS, markersize=9, markeredgewidth=1.5
+        )
     axes.set_yticks(range(len(arrivals)), map(figures.escape_mathtext, arrivals), size=8)
     axes.set(xlim=(0, 24), xticks=range(0, 25, 3), xlabel="start of the exposure, UT [h]")
 

@@ -6,6 +6,7 @@ import sqlite3
 from datetime import timedelta
 from pathlib import Path
 
+from kpfnb.core import palette
 from kpfnb.core.clock import utc_now
 from kpfnb.kpf.watch.overview import WatcherOverview
 from kpfnb.kpf.watch.state_store import STORE_NAME, FileStatus, StateStore
@@ -16,7 +17,7 @@ from kpfnb.notebook.display.figures import HoverFigure, register_plot
 PLOT_HOURS = 24
 
 # The colours of Okabe and Ito, which colour-blind people can distinguish
-STATUS_COLOURS = {"done": "#0072B2", "failed": "#D55E00"}
+STATUS_COLOURS = {"done": palette.BLUE, "failed": palette.VERMILION}
 
 
 @register_plot(WatcherOverview)
