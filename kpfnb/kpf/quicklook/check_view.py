@@ -15,7 +15,7 @@ VERDICT_STYLES = {
 }
 """Verdict to the class in the style sheet."""
 
-SCALE_WIDTH = 150
+SCALE_WIDTH = 120
 PASS_SHARE = 3
 """The width of the range that passes, in that of any other."""
 

@@ -38,6 +38,9 @@ SCRIPT = "quicklook.js"
 """Keys, filters and refresh; beside the page of all nights. The pages can be read without it."""
 
 REFRESH_SECONDS = 60
+REPORT_TEXT = "night report"
+"""The text of the link to the report of a night."""
+
 SELF = "'self'"
 """Of a content security policy: files of the same site."""
 
@@ -102,7 +105,7 @@ def _report_link(night: Path, page_dir: Path) -> PageLink | None:
     report_file = settings.load_settings().runs_dir / "nights" / night.name / "report.html"
     if not report_file.exists():
         return None
-    return PageLink("night report", quote(os.path.relpath(report_file, page_dir)))
+    return PageLink(REPORT_TEXT, quote(os.path.relpath(report_file, page_dir)))
 
 
 def _neighbour_link(name: str) -> PageLink | None:

@@ -69,6 +69,7 @@ def level_context(
         "id": record.name if record.level == MASTER else record.level,
         "label": record.name if record.level == MASTER else record.level,
         "badge": verdict_badge(record.verdict),
+        "is_master": record.level == MASTER,
         "error": record.error,
         "made": record.made.replace("T", " ").replace("Z", " UTC"),
         "report": _relative_url(report_path(product_dir, record.name, record.level), page_dir),

@@ -81,6 +81,22 @@ def update_all_pages(products: Path, nights: Iterable[str]) -> list[str]:
     return locked
 
 
+def link_report(night: str) -> None:
+    """Write the pages of a night again, with the link to its report, once there is one.
+
+    To be called after a report was written; it does nothing if the pages have the link already.
+    """
+    directory = settings.load_settings().qlp_path / night
+    page = directory / PAGE
+    if not page.exists() or pages.REPORT_TEXT in page.read_text(encoding="utf-8"):
+        return
+    with _page_lock(directory) as is_locked:
+        if is_locked:
+            for obsid in list_observations(directory):
+                pages.write_observation(directory, obsid)
+            pages.write_night(directory)
+
+
 def _update_night(night: Path) -> None:
     for obsid in list_observations(night):
         product_dir = night / obsid

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from kpfnb.core import atomic, locks
+from kpfnb.core import atomic, locks, settings
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.kpf.quicklook import last_good, pages, record, site
 from kpfnb.kpf.quicklook.quality import QualityCheck, Verdict
@@ -314,3 +314,24 @@ def test_a_process_killed_between_a_page_and_its_neighbours_leaves_nothing_out(
     site.update_all_pages(products, ["20240115"])
     assert f'rel="next" href="../{late}/' in (products / f"20240115/{C}/index.html").read_text()
     assert f'rel="prev" href="../{C}/' in (products / f"20240115/{late}/index.html").read_text()
+
+
+def test_pages_link_to_the_report_of_their_night_once_it_exists(
+    products: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KPFNB_QLP_DIR", str(products))
+    monkeypatch.setenv("KPFNB_WORK_DIR", str(tmp_path / "work"))
+    site.update_all_pages(products, ["20240115"])
+    page = products / f"20240115/{A}/index.html"
+    assert "night report" not in page.read_text()
+    report = settings.load_settings().runs_dir / "nights/20240115/report.html"
+    report.parent.mkdir(parents=True)
+    report.write_text("x")
+    site.link_report("20240115")
+    for path in (page, products / "20240115/index.html"):
+        [target] = re.findall(r'<a href="([^"]+)">night report</a>', path.read_text())[:1]
+        assert (path.parent / target).resolve() == report.resolve()
+    before = page.stat().st_mtime_ns
+    site.link_report("20240115")
+    site.link_report("20240131")
+    assert page.stat().st_mtime_ns == before
