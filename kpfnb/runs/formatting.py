@@ -29,10 +29,10 @@ OUTCOME_SIGNS: dict[str, str] = {
 
 FILE_LABELS = {
     "report.html": "report",
+    "log.txt": "log",
     "notebook.ipynb": "notebook",
     "notebook.partial.ipynb": "notebook so far",
     "result.json": "result",
-    "log.txt": "log",
 }
 
 

@@ -13,9 +13,12 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from kpfnb.core import atomic, locks, settings
 from kpfnb.core.errors import AlreadyRunningError, InvalidSettingsError
+from kpfnb.core.result import Outcome
+from kpfnb.core.text import format_count
 from kpfnb.runs import formatting, store
 from kpfnb.runs.formatting import PageLink
 from kpfnb.runs.record import RunRecord, mark_crashed
@@ -30,6 +33,8 @@ CONTENT_POLICY = (
 OTHER_PAGES = {"nights": "nights/index.html", "datasets": "datasets/index.html"}
 """Pages that other packages write; the site links to those that exist."""
 
+PROBLEM_OUTCOMES = (Outcome.FAILED, Outcome.CRASHED, Outcome.PARTIAL)
+"""What needs a person's attention; a rejected run did nothing."""
 RECENT_DAYS = 14
 LOCK_SECONDS = 60
 
@@ -105,7 +110,7 @@ def render_index(
     recent = [PageLink(day, f"days/{day}.html") for day in sorted(days, reverse=True)[:RECENT_DAYS]]
     total = sum(days.values())
     limit = f"the latest {MAX_LATEST} of " if total > MAX_LATEST else ""
-    status = f"{limit}{total} run{'' if total == 1 else 's'}"
+    status = f"{limit}{format_count(total, 'run')}"
     links = [*_site_links(runs_dir, "index.html"), PageLink("all days", "days/index.html"), *recent]
     return _render_page("Runs", latest, links, search=search, status=status)
 
@@ -122,7 +127,9 @@ def render_day(day: str, records: list[RunRecord], days: Iterable[str]) -> str:
     later = min((other for other in days if other > day), default="")
     links += [PageLink(f"← {earlier}", f"{earlier}.html")] if earlier else []
     links += [PageLink(f"{later} →", f"{later}.html")] if later else []
-    return _render_page(f"Runs that started on {day} (UTC)", records, links, top="../")
+    # Its runs are those of a day in UTC: the page has no second zone
+    title = f"Runs that started on {day}"
+    return _render_page(title, records, links, top="../", zone=ZoneInfo("UTC"))
 
 
 def render_days(days: Counter[str]) -> str:
@@ -146,8 +153,9 @@ def _render_page(
     top: str = "",
     search: dict[str, Any] | None = None,
     status: str = "",
+    zone: ZoneInfo | None = None,
 ) -> str:
-    zone = settings.load_settings().zone
+    zone = zone or settings.load_settings().zone
     template = formatting.template_environment().get_template("runs.html")
     return str(
         template.render(
@@ -189,6 +197,7 @@ def _search_context(runs_dir: Path, directories: list[Path]) -> dict[str, Any]:
     return {
         "months": store.list_months(runs_dir),
         "signs": formatting.OUTCOME_SIGNS,
+        "problems": PROBLEM_OUTCOMES,
         "notebooks": sorted({directory.parent.name for directory in directories}),
     }
 

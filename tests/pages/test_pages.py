@@ -141,6 +141,22 @@ def test_the_site_works_from_a_strict_web_server(chromium: Any, served: str) -> 
     page.close()
 
 
+def test_failed_runs_are_one_click_away_and_come_first_if_asked(visit: Any) -> None:
+    from playwright.sync_api import expect
+
+    visited = visit("runs")
+    page = visited.page
+    page.get_by_label("Order").select_option("failures first")
+    expect(page.get_by_role("status")).to_have_text("14 of 14 runs")
+    words = [text.split()[-1] for text in page.locator("#runs td .badge").all_inner_texts()]
+    assert set(words[:6]) == {"failed", "crashed", "partial"}
+    page.get_by_role("button", name="failed").click()
+    expect(page.get_by_role("status")).to_have_text("2 of 14 runs")
+    page.get_by_label("Outcome").select_option("needs attention")
+    expect(page.get_by_role("status")).to_have_text("6 of 14 runs")
+    assert visited.messages == []
+
+
 def test_runs_are_searched_filtered_and_shown_as_text(visit: Any) -> None:
     from playwright.sync_api import expect
 

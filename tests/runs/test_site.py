@@ -1,3 +1,4 @@
+import re
 import shutil
 from html.parser import HTMLParser
 
@@ -53,6 +54,41 @@ def test_the_page_shows_the_newest_first():
     assert html.index("<strong>second") < html.index("<strong>first")
     for text in ("◐ partial", "✔ succeeded", "1 of 3 failed", "nights", "20240101", last.id):
         assert text in html
+
+
+def test_a_run_is_one_line_with_its_whole_reason_as_title():
+    reason = "2 of 3 reduced: " + "the reason why it went wrong " * 20
+    site.update_site(finished("reduce", "failed", reason, parameters={"start": "20240101"}))
+    html = page()
+    [summary] = [attributes for tag, attributes in Page(html).tags if tag == "summary"]
+    assert summary["title"] == reason
+    row = html[html.index("<tbody>") : html.index("</tbody>")]
+    # What is beyond the line is folded
+    line = row[: row.index("<details>")] + row[row.index("</details>") :]
+    assert "<br>" not in line and "20240101" not in line
+    assert '<dd class="mono">20240101</dd>' in row
+
+
+def test_there_are_links_to_the_report_the_log_and_the_notebook_in_this_order():
+    record = finished()
+    for name in ("notebook.ipynb", "log.txt", "report.html"):
+        (record.directory / name).write_text("")
+    site.update_site(record)
+    targets = [link.rpartition("/")[2] for link in Page(page()).links if record.id in link]
+    assert targets == ["report.html", "log.txt", "notebook.ipynb", "result.json"]
+
+
+def test_the_zone_of_the_times_is_named_once():
+    site.update_site(finished(day="20240101"))
+    for name, zone in (("index.html", "Pacific/Honolulu"), ("days/2024-01-01.html", "UTC")):
+        text = re.sub(r"<form.*?</form>", "", page(name), flags=re.DOTALL)
+        assert f"Started ({zone})" in text
+        assert len(re.findall("UTC|Honolulu", text)) == 1
+
+
+def test_one_run_is_no_runs():
+    site.update_site(finished())
+    assert ">1 run<" in page()
 
 
 def test_every_link_leads_somewhere():

@@ -8,6 +8,7 @@
   const body = document.querySelector("#runs tbody");
   const statusLine = document.getElementById("status");
   const signs = JSON.parse(form.dataset.signs);
+  const problems = form.dataset.problems.split(" ");
   const zone = form.dataset.zone;
   const months = form.dataset.months ? form.dataset.months.split(" ") : [];
   const top = form.dataset.top;
@@ -39,7 +40,8 @@
     await pending;
     rows = months.flatMap((month) => loaded.get(month) || []);
     for (const row of rows) {
-      row.text = [row.id, row.notebook, row.kind, row.word, row.reason, row.figures, row.parameters, row.started].join(" ").toLowerCase();
+      row.local = clock.format(new Date(row.started + "Z"));
+      row.text = [row.id, row.notebook, row.kind, row.word, row.reason, row.figures, row.parameters, row.local].join(" ").toLowerCase();
     }
     return rows;
   }
@@ -59,27 +61,34 @@
     return Math.floor(minutes / 60) + " h " + String(minutes % 60).padStart(2, "0") + " min";
   }
 
+  // A day and a minute in the zone of the page
   const clock = new Intl.DateTimeFormat("sv-SE", { timeZone: zone, dateStyle: "short", timeStyle: "short" });
 
   function tableRow(row) {
     const tr = element("tr", "", row.word);
     const outcome = element("td");
     outcome.append(element("span", (signs[row.word] || "") + " " + row.word, "badge"));
-    const summary = element("td", "", "about");
-    summary.append(element("strong", row.notebook), " ");
-    if (row.kind !== "notebook") summary.append(element("span", row.kind, "soft"), " ");
-    summary.append(element("span", row.id, "mono soft"));
-    if (row.reason) summary.append(element("br"), element("span", row.reason, "small"));
-    if (row.parameters) summary.append(element("br"), element("span", row.parameters, "small soft"));
+    const name = element("td", "", "name");
+    name.append(element("strong", row.notebook));
+    const line = element("td", "", "line");
+    const details = element("details");
+    const summary = element("summary", row.reason || row.id);
+    summary.title = row.reason;
+    const pairs = element("dl", "", "pairs small");
+    const kind = row.kind === "notebook" ? "" : " (" + row.kind + ")";
+    for (const [title, text] of [["run", row.id + kind], ["key figures", row.figures], ["parameters", row.parameters]]) {
+      if (text) pairs.append(element("dt", title), element("dd", text));
+    }
+    details.append(summary, pairs);
+    line.append(details);
     const links = element("td", "", "links");
     for (const letter of row.links) {
       const link = element("a", files[letter][1]);
       link.href = top + encodeURIComponent(row.notebook) + "/" + encodeURIComponent(row.directory) + "/" + files[letter][0];
       link.setAttribute("aria-label", files[letter][1] + " of " + row.notebook + " " + row.id);
-      links.append(link, " ");
+      links.append(link);
     }
-    const time = element("td", clock.format(new Date(row.started + "Z")), "time");
-    tr.append(outcome, summary, time, element("td", duration(row.seconds), "number"), element("td", row.figures, "keys small"), links);
+    tr.append(outcome, name, element("td", row.local, "time"), element("td", duration(row.seconds), "number"), line, links);
     return tr;
   }
 
@@ -90,20 +99,21 @@
       notebook: form.elements.notebook.value,
       since: form.elements.since.value,
       until: form.elements.until.value,
+      order: form.elements.order.value,
     };
   }
 
   function matches(row, query) {
-    return (!query.outcome || row.word === query.outcome)
+    return (!query.outcome || row.word === query.outcome || (query.outcome === "problems" && problems.includes(row.word)))
       && (!query.notebook || row.notebook === query.notebook)
-      && (!query.since || row.started.slice(0, 10) >= query.since)
-      && (!query.until || row.started.slice(0, 10) <= query.until)
+      && (!query.since || row.local.slice(0, 10) >= query.since)
+      && (!query.until || row.local.slice(0, 10) <= query.until)
       && query.words.every((word) => row.text.includes(word));
   }
 
   async function search() {
     const query = readQuery();
-    const isEmpty = !query.words.length && !query.outcome && !query.notebook && !query.since && !query.until;
+    const isEmpty = !query.words.length && !query.outcome && !query.notebook && !query.since && !query.until && !query.order;
     storeQuery();
     if (isEmpty) {
       body.replaceChildren(...initialRows);
@@ -113,9 +123,10 @@
     const allRows = await loadRows();
     if (JSON.stringify(query) !== JSON.stringify(readQuery())) return;
     const hits = allRows.filter((row) => matches(row, query));
+    if (query.order) hits.sort((first, second) => problems.includes(second.word) - problems.includes(first.word));
     body.replaceChildren(...hits.slice(0, MAX_ROWS).map(tableRow));
-    const more = hits.length > MAX_ROWS ? ", the latest " + MAX_ROWS + " shown" : "";
-    statusLine.textContent = hits.length + " of " + allRows.length + " runs" + more;
+    const more = hits.length > MAX_ROWS ? ", the first " + MAX_ROWS + " shown" : "";
+    statusLine.textContent = hits.length + " of " + allRows.length + (allRows.length === 1 ? " run" : " runs") + more;
   }
 
   function storeQuery() {
@@ -127,6 +138,14 @@
   for (const [name, value] of new URLSearchParams(location.hash.slice(1))) {
     const field = form.elements[name];
     if (field) field.value = value;
+  }
+  // The numbers by outcome choose the runs with that outcome
+  for (const badge of document.querySelectorAll(".counts .badge")) {
+    const button = element("button", badge.textContent, "badge");
+    button.type = "button";
+    button.title = "show only these runs";
+    button.addEventListener("click", () => { form.elements.outcome.value = badge.dataset.outcome; search(); });
+    badge.replaceWith(button);
   }
   let timer = 0;
   form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(search, 120); });
