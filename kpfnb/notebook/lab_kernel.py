@@ -45,9 +45,11 @@ class LabKernel:
         if self.recorder:
             self.recorder.end_cell()
 
-    def displayed(self) -> dict[str, Any]:
-        """What the cells have displayed, by their ids."""
-        return self.recorder.displayed() if self.recorder else {}
+    def displayed(self) -> Any:
+        """What the cells have displayed, by their ids, as JSON for the browser."""
+        from IPython.display import JSON
+
+        return JSON(self.recorder.displayed() if self.recorder else {})
 
     def write_run_files(
         self, record: RunRecord, file: Path, parameters: list[Parameter], heading: str
@@ -67,7 +69,9 @@ class LabKernel:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         formatter = self._shell.display_formatter
-        table, _ = formatter.format(HTML(parameter_table_html(parameters, record.parameters)))
+        # An invalid parameter has no value
+        known = [item for item in parameters if item.name in record.parameters]
+        table, _ = formatter.format(HTML(parameter_table_html(known, record.parameters)))
         head_outputs = {
             "kpfnb.begin(": new_output("stream", text=f"{heading}\n"),
             "run.form(": new_output("display_data", table),

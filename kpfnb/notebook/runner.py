@@ -234,6 +234,19 @@ def _run_command(name: str, given: Mapping[str, Any]) -> list[str]:
     return ["kpfnb", "run", name, *format_cli_arguments(given)]
 
 
+def format_command(
+    notebook: str, parameters: list[Parameter], values: Mapping[str, Any]
+) -> list[str]:
+    """The command that runs a notebook with these values.
+
+    Raises `InvalidParameterError` if a value is invalid.
+    """
+    checked = validate_parameters(parameters, values)
+    defaults = validate_parameters(parameters, {})
+    changed = {name: value for name, value in checked.items() if value != defaults[name]}
+    return ["kpfnb", "run", notebook, *format_cli_arguments(changed)]
+
+
 def format_cli_arguments(given: Mapping[str, Any]) -> list[str]:
     """Parameter values as command-line arguments."""
     arguments = []

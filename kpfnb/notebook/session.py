@@ -88,6 +88,7 @@ class Session(NotebookViews):
         """The values that the parameters cell gives, which a form may have changed since."""
         self.filled_in: list[str] = []
         """The names of the parameters that a link has filled in."""
+        self.problem = ""  # Why nothing can run with these values: there is no last night
         self.panel: FormPanel | None = None
         """The form, once it has been displayed in JupyterLab."""
         self._shell = shell
@@ -134,12 +135,7 @@ class Session(NotebookViews):
         return self._record.outcome is not None
 
     def __str__(self) -> str:
-        record = self._record
-        commit = f" ({record.commit})" if record.commit else ""
-        return (
-            f"run {record.id} of {record.notebook} · kpfnb {record.versions['kpfnb']}{commit} · "
-            f"host {record.host} · settings {record.settings_file or 'defaults'}"
-        )
+        return self._record.heading
 
     def validate(self) -> None:
         """Check the notebook's variables that are parameters, and replace them by valid types."""
@@ -151,11 +147,21 @@ class Session(NotebookViews):
             self.cell_values = validate_parameters(self.parameters, {**unknown, **given})
             filled = filled_in.take_values(self.file, self.parameters) if self.interactive else {}
             self.filled_in, self.entered = list(filled), self.cell_values | filled
-            self._apply_values(resolve_parameters(self.parameters, self.entered))
+            self._apply_values(self._resolve_entered())
         except KpfnbError as error:
             # Only the runner knows the number of this cell
             self._record_end(RunEndFacts(error=CellError(0, type(error).__name__, str(error))))
             raise
+
+    def _resolve_entered(self) -> dict[str, Any]:
+        try:
+            return resolve_parameters(self.parameters, self.entered)
+        except KpfnbError as error:
+            if not self.interactive:
+                raise
+            # The form says so, and takes another night
+            self.problem = str(error)
+            return self.entered
 
     def form(self, *, wait: bool = True) -> None:
         """Display the parameters: a form in JupyterLab, a table elsewhere.
@@ -166,7 +172,7 @@ class Session(NotebookViews):
         from kpfnb.notebook import form
 
         form.show_form(self)
-        if wait and self.interactive:
+        if self.interactive and (wait or self.problem):
             raise WaitForRun
 
     def restart(self, values: Mapping[str, Any]) -> None:
@@ -206,10 +212,7 @@ class Session(NotebookViews):
 
         Raises `InvalidParameterError` if a value is invalid.
         """
-        checked = validate_parameters(self.parameters, values)
-        defaults = validate_parameters(self.parameters, {})
-        changed = {name: value for name, value in checked.items() if value != defaults[name]}
-        return ["kpfnb", "run", self.notebook, *runner.format_cli_arguments(changed)]
+        return runner.format_command(self.notebook, self.parameters, values)
 
     def close(self) -> None:
         """Record that the notebook runs no further cells.
@@ -259,17 +262,13 @@ class Session(NotebookViews):
 
     def recorded_outputs(self) -> Any:
         """What the cells have displayed: a browser page that was closed meanwhile asks for it."""
-        from IPython.display import JSON
-
-        return JSON(_lab_kernel.displayed() if _lab_kernel else {})
+        return _lab_kernel.displayed() if _lab_kernel else None
 
     def _before_cell(self, info: Any) -> None:
         """Called by IPython before each cell."""
-        if self is not _current_session:
-            return
-        if _lab_kernel:
+        if _lab_kernel and self is _current_session:
             _lab_kernel.start_cell(info, self.id)
-        if self.panel:
+        if self.panel and self is _current_session:
             self.panel.set_busy(True)
 
     def _after_cell(self, outcome: Any) -> None:
@@ -295,6 +294,6 @@ class Session(NotebookViews):
             self._record_end(RunEndFacts(stop_reason=runner.STOPPED_BY_OPERATOR))
             return
         number = len(self.namespace["In"]) - 1
-        message = logs.redact_secrets(str(error))
         logging.getLogger(__name__).error("cell %d: %r", number, error)
+        message = logs.redact_secrets(str(error))
         self._record_end(RunEndFacts(error=CellError(number, type(error).__name__, message)))

@@ -145,6 +145,15 @@ class RunRecord:
         return {"schema": SCHEMA, **to_jsonable(values)}
 
     @property
+    def heading(self) -> str:
+        """The run in one line: its id, the version of kpfnb, the host, the settings."""
+        commit = f" ({self.commit})" if self.commit else ""
+        return (
+            f"run {self.id} of {self.notebook} · kpfnb {self.versions['kpfnb']}{commit} · "
+            f"host {self.host} · settings {self.settings_file or 'defaults'}"
+        )
+
+    @property
     def result_file(self) -> Path:
         """The path of the result, if there is one."""
         return self.directory / RESULT_NAME

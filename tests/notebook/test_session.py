@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 import kpfnb
 from kpfnb import runs
 from kpfnb.core import settings
-from kpfnb.core.errors import InvalidInputError, InvalidParameterError
+from kpfnb.core.errors import InvalidInputError, InvalidParameterError, KpfnbError
 from kpfnb.core.result import Outcome
 from kpfnb.notebook import filled_in, session
 from kpfnb.notebook.display.figures import HoverFigure, register_plot
@@ -180,6 +180,27 @@ def test_in_jupyterlab_the_form_waits_and_that_is_no_error(monkeypatch, lab):
     assert record().outcome is None
     # A notebook that only looks
     run.form(wait=False)
+
+
+NIGHT = 'night: "night" = "last"  # which'
+
+
+def test_without_a_last_night_the_form_asks_for_another(monkeypatch, lab):
+    run = begin(monkeypatch, Shell(NIGHT))
+    assert run.values == {"night": "last"} and "no night" in run.problem
+    monkeypatch.setattr("kpfnb.notebook.form.show_form", lambda _: None)
+    with pytest.raises(waiting.WaitForRun):
+        run.form(wait=False)
+    with pytest.raises(KpfnbError):
+        run.restart({"night": "last"})
+    run.restart({"night": "20240115"})
+    assert run.values == {"night": "20240115"}
+
+
+def test_elsewhere_a_missing_last_night_is_rejected(monkeypatch):
+    with pytest.raises(KpfnbError, match="no night"):
+        begin(monkeypatch, Shell(NIGHT))
+    assert record().outcome is Outcome.REJECTED
 
 
 def test_values_of_a_link_are_filled_in_once(monkeypatch, tmp_path):

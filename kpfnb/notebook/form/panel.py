@@ -45,6 +45,7 @@ class FormSession(Protocol):
     entered: dict[str, Any]
     cell_values: dict[str, Any]
     filled_in: list[str]
+    problem: str
     file: Path
     panel: FormPanel | None
 
@@ -80,7 +81,7 @@ class FormPanel:
         self.run_button = _make_button("Run", "Run this task", "primary")
         self.dry_run_button = _make_button("Dry run", "Run this task, and change nothing", "")
         self._stop = ipywidgets.HTML()
-        self._message = ipywidgets.HTML()
+        self._message = ipywidgets.HTML(error_html(session.problem))
         self._command = ipywidgets.HTML(layout={"width": "100%"})
         self._state = ipywidgets.HTML(layout={"width": "100%"})
         self._progress_box = ipywidgets.VBox()
@@ -107,7 +108,7 @@ class FormPanel:
             field.observe(self._on_change)
         progress.set_container(self._progress_box)
         self.set_busy(True)
-        self._on_change()
+        self._show_command()
         start_suggestions(self.fields)
 
     def values(self) -> dict[str, Any]:
@@ -166,6 +167,10 @@ class FormPanel:
         self._front_end.save_notebook(self._session.file)
 
     def _on_change(self) -> None:
+        self._message.value = ""
+        self._show_command()
+
+    def _show_command(self) -> None:
         self._differences.update()
         try:
             command = shlex.join(self._session.command(self.values()))
@@ -174,7 +179,6 @@ class FormPanel:
             self._command.value = ""
             return
         self._command.value = copy_field_html("Equivalent command", command)
-        self._message.value = ""
 
 
 class _Differences:

@@ -29,6 +29,7 @@ class Session:
     values = {"n": 3, "dry_run": False}
     entered, cell_values = values, values
 
+    problem = ""
     filled_in: ClassVar[list[str]] = []
 
     def __init__(self) -> None:
