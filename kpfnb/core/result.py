@@ -26,7 +26,7 @@ class Outcome(StrEnum):
     REJECTED = "rejected"
     """A parameter or setting is invalid; nothing was done."""
     SKIPPED = "skipped"
-    """Nothing was done: another process holds the lock, or a needed step has failed."""
+    """Nothing was done: no files, another process holds the lock, or a needed step has failed."""
 
     @property
     def exit_code(self) -> int:
