@@ -64,11 +64,16 @@ def test_a_row_leads_to_its_header(page: Any, lab: Lab, night: Any) -> None:
     notebook = Notebook(page, lab, "progress")
     notebook.open()
     notebook.run()
-    chooser = page.get_by_label("Show details of:", exact=True)
-    options = chooser.locator("option").all_inner_texts()
-    for option in options[1:3]:
-        chooser.select_option(option)
-        obsid = re.search(r"KP\.\d{8}\.\d{5}\.\d\d", option)
+    rows = page.locator("table.dataTable tbody tr")
+    for number, choose in ((0, "click"), (1, "keyboard")):
+        row = rows.nth(number)
+        if choose == "click":
+            row.click()
+        else:
+            rows.first.focus()
+            page.keyboard.press("ArrowDown")
+            page.keyboard.press("Enter")
+        obsid = re.search(r"KP\.\d{8}\.\d{5}\.\d\d", row.inner_text())
         assert obsid
         page.get_by_role("heading", name=obsid[0]).wait_for()
         page.get_by_role("rowheader", name="OBJECT", exact=True).wait_for()

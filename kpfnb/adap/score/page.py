@@ -1,14 +1,14 @@
-"""The page of scorecards: one HTML file with its pictures; no script, all text escaped.
+"""The page of scorecards: one HTML file with its pictures, all text escaped.
 
-The browser sorts the table without a script: rules in the style sheet set the place of each row for
-the chosen order.
+The worst frames come first. The script beside the page sorts the table by the column whose head is
+clicked; without scripts the page can be read.
 """
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ from kpfnb.notebook.display import figures
 from kpfnb.runs import formatting, report
 
 PAGE_NAME = "scorecard.html"
-TEMPLATE, STYLE = "scorecard.html", "scorecard.css"
+TEMPLATE, STYLE, SCRIPT = "scorecard.html", "scorecard.css", "scorecard.js"
 MEDIAN_MEASURES = ("rms", "coverage", "flexure")
 PICTURE_DPI = 110
 PICTURES_BYTES = 4_000_000
@@ -58,30 +58,6 @@ class ScoreLine(NamedTuple):
     flexure: float | None
 
 
-class SortOrder(NamedTuple):
-    """One way to sort the table."""
-
-    name: str
-    label: str
-    key: Callable[[ScoreLine], Any]
-    descending: bool = False
-
-
-SORT_ORDERS = (
-    SortOrder(
-        "worst", "worst first", lambda line: (_has_failed(line), line.row.bad_slit_count), True
-    ),
-    SortOrder("dataset", "dataset", lambda line: (line.row.dataset.lower(), line.row.science_file)),
-    SortOrder("reduced", "date of reduction", lambda line: line.row.date, True),
-    SortOrder("rms", "RMS", lambda line: line.rms or 0, True),
-    SortOrder("coverage", "coverage", lambda line: 101 if line.coverage is None else line.coverage),
-    SortOrder("flexure", "flexure", lambda line: abs(line.flexure or 0), True),
-    SortOrder("objects", "objects", lambda line: line.row.object_count, True),
-    SortOrder("time", "time", lambda line: line.row.exec_time, True),
-    SortOrder("memory", "memory", lambda line: line.row.mem_usage, True),
-)
-
-
 def write_page(result: ScoreResult, path: str | Path = "") -> Path:
     """Write the page, by default scorecard.html in the work directory; returns its path.
 
@@ -89,6 +65,8 @@ def write_page(result: ScoreResult, path: str | Path = "") -> Path:
     """
     target = Path(path or settings.load_settings().work_dir / PAGE_NAME).expanduser().absolute()
     if not result.dry_run:
+        script = formatting.template_source(SCRIPT)
+        atomic.write_text_if_changed(target.with_name(SCRIPT), script)
         atomic.write_text_if_changed(target, render_page(result))
     return target
 
@@ -98,21 +76,19 @@ def render_page(result: ScoreResult) -> str:
     from markupsafe import Markup
 
     lines = [line for card in result.cards for line in _score_lines(card)]
-    # The rows in the file have the first of the orders
-    lines = _sort_lines(lines, SORT_ORDERS[0])
-    style = formatting.stylesheet() + formatting.template_source(STYLE) + _sort_rules(lines)
+    lines.sort(key=lambda line: (_has_failed(line), line.row.bad_slit_count), reverse=True)
+    style = formatting.stylesheet() + formatting.template_source(STYLE)
     return str(
         formatting.template_environment()
         .get_template(TEMPLATE)
         .render(
-            policy=report.content_policy(style),
-            # The package's own style sheet, and rules made of numbers
+            policy=f"{report.content_policy(style)}; script-src 'self'",
+            # The package's own style sheet
             style=Markup(style),  # noqa: S704
             title="Scorecard of the reductions",
             scores=result,
             sign=formatting.OUTCOME_SIGNS[result.outcome],
             lines=lines,
-            orders=SORT_ORDERS,
             classes=STATUS_CLASSES,
             signs=formatting.OUTCOME_SIGNS,
             limits=result.criteria.default,
@@ -144,20 +120,6 @@ def _median_measured(values: Sequence[float | None]) -> float | None:
 
 def _has_failed(line: ScoreLine) -> bool:
     return line.row.status == FrameStatus.FAILED
-
-
-def _sort_lines(lines: Sequence[ScoreLine], order: SortOrder) -> list[ScoreLine]:
-    return sorted(lines, key=order.key, reverse=order.descending)
-
-
-def _sort_rules(lines: Sequence[ScoreLine]) -> str:
-    """Rules of the style sheet with the place of each line in each order but the first."""
-    numbers = {id(line): number for number, line in enumerate(lines)}
-    return "".join(
-        f"body:has(#by-{order.name}:checked) .r{numbers[id(line)]}{{order:{place}}}\n"
-        for order in SORT_ORDERS[1:]
-        for place, line in enumerate(_sort_lines(lines, order))
-    )
 
 
 def _plot_image(result: ScoreResult) -> str:
