@@ -65,7 +65,7 @@ class QuicklookGallery:
             )
             parts.append(html)
             bytes_left = max(0, bytes_left - bytes_used)
-        return "".join(parts) or "<p>No pictures.</p>"
+        return "".join(parts) or ("<p>No pictures.</p>" if self.pages else "")
 
 
 def _list_files(page_dir: Path) -> list[tuple[Path, QuicklookRecord]]:

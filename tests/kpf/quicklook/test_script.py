@@ -1,4 +1,4 @@
-"""The script of the pages in a browser, from disk: keys, filter, order, the place after a reload."""
+"""The script of the pages in a browser, from disk: keys, filter, order, place after a reload."""
 
 from __future__ import annotations
 
