@@ -82,6 +82,8 @@ with show_progress(None, "held", shown=Path({flag!r}).exists()) as bar:
 """A cell that waits while a file is there: time to press Stop, or to reload the browser."""
 
 
+MORE = re.compile("^More parameters")
+"""The button that shows what is rarely changed."""
 HELD_COUNT = re.compile(r"held: (\d+)")
 
 
@@ -123,6 +125,8 @@ class Notebook:
         for label, value in values.items():
             group, _, option = label.partition(": ")
             field = self.page.get_by_label(option or group, exact=True).first
+            if not field.is_visible():
+                self.page.get_by_role("button", name="More parameters").click()
             if isinstance(value, bool):
                 field.set_checked(value)
             elif field.evaluate("element => element.tagName") == "SELECT":
