@@ -16,7 +16,7 @@ from kpfnb.adap.prepare.sort_result import SortResult
 from kpfnb.adap.products.reduction import FrameResult
 from kpfnb.adap.pypeit.command import CommandResult
 from kpfnb.adap.reduce.result import FrameType, ReductionResult
-from kpfnb.adap.score.page import render_page
+from kpfnb.adap.score.page import write_page
 from kpfnb.adap.score.result import ScoreResult
 from kpfnb.adap.score.row import ScorecardRow
 from kpfnb.adap.score.scorecard import Scorecard
@@ -84,7 +84,7 @@ def make_site(top: Path) -> dict[str, Path]:
         "reorganised": _write(
             top / "reorganised.html", sort_frames.render_report(_reorganised(top))
         ),
-        "scorecard": _write(top / "scorecard.html", render_page(ScoreResult((_scorecard(top),)))),
+        "scorecard": write_page(ScoreResult((_scorecard(top),)), top / "scorecard.html"),
     }
 
 
