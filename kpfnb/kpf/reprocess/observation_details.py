@@ -112,7 +112,7 @@ def _header_html(obsid: ObsID, settings: Settings) -> Markup:
         for card in cards
     )
     return Markup(
-        "<details><summary>L0 header</summary>"
+        "<details open><summary>L0 header</summary>"
         "<div tabindex='0' style='max-height: 20em; overflow: auto'><table>{}</table></div>"
         "</details>"
     ).format(rows)
