@@ -14,7 +14,6 @@ from kpfnb.core.result import OneLineRepr, Outcome
 from kpfnb.kpf.files.keywords import is_known
 from kpfnb.kpf.timeseries.period import (
     PeriodInterval,
-    night_start,
     read_night_fingerprints,
     requested_periods,
 )
@@ -179,9 +178,9 @@ def explore(
         )
     # A condition with a value of the wrong kind is an error here, not when the plot is drawn
     table.selection_mask(chosen.select)
-    title = period.title if period.first != period.last else f"{night_start(period.first):%Y-%m-%d}"
+    span = period.first if period.first == period.last else f"{period.first} to {period.last}"
     return ExplorationResult(
-        PanelView(table, chosen), period.span(datetime.now(UTC)), title, siblings
+        PanelView(table, chosen), period.span(datetime.now(UTC)), span, siblings
     )
 
 

@@ -64,12 +64,12 @@ class TimePeriod:
         """The period as text for people."""
         start = night_start(self.first)
         titles = {
-            PeriodInterval.DAY: f"{start.day} {start:%B %Y}",
+            PeriodInterval.DAY: f"Night {self.first}",
             PeriodInterval.MONTH: f"{start:%B %Y}",
             PeriodInterval.YEAR: f"{start:%Y}",
             PeriodInterval.DECADE: f"The {self.name}",
         }
-        between = f"{start:%Y-%m-%d} to {night_start(self.last):%Y-%m-%d}"
+        between = f"Nights {self.first} to {self.last}"
         return titles.get(
             self.interval, between if self.name != PeriodInterval.ALL else "All nights"
         )

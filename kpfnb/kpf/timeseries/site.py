@@ -6,6 +6,7 @@ records and only written if they differ. They need no scripts and no other hosts
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -139,7 +140,8 @@ def update_site(top: Path, changed: Iterable[TimePeriod]) -> None:
     write_style_sheets(top)
     for period in affected:
         atomic.write_text_if_changed(
-            top / period.path / "index.html", render_page(read_page_record(top, period), existing)
+            top / period.path / "index.html",
+            render_page(read_page_record(top, period), existing, top),
         )
     atomic.write_text_if_changed(
         top / "index.html",
@@ -155,8 +157,10 @@ def write_style_sheets(top: Path) -> None:
         atomic.write_text_if_changed(top / name, source)
 
 
-def render_page(page: TimeSeriesPage, existing: dict[PeriodInterval, list[TimePeriod]]) -> str:
-    """The page of a period as HTML."""
+def render_page(
+    page: TimeSeriesPage, existing: dict[PeriodInterval, list[TimePeriod]], top: Path
+) -> str:
+    """The page of a period as HTML; `top` is the directory of the site."""
     template = formatting.template_environment().get_template("timeseries.html")
     groups = [
         (name, list(members)) for name, members in groupby(page.panels, lambda panel: panel.group)
@@ -165,7 +169,7 @@ def render_page(page: TimeSeriesPage, existing: dict[PeriodInterval, list[TimePe
         template.render(
             title=page.period.title,
             top="../../",
-            links=_navigation_links(page.period, existing),
+            links=_navigation_links(page.period, existing) + _observation_links(page.period, top),
             children=[
                 _page_link(period, "../../") for period in _shorter_periods(page.period, existing)
             ],
@@ -259,6 +263,14 @@ def _navigation_links(
     if position + 1 < len(siblings):
         links.append(_page_link(siblings[position + 1], "../../", "{} →"))
     return links
+
+
+def _observation_links(period: TimePeriod, top: Path) -> list[PeriodLink]:
+    """The link of a day to the quicklook page of its night, if that exists."""
+    page = settings.load_settings().qlp_path / period.first / "index.html"
+    if period.interval is not PeriodInterval.DAY or not page.is_file():
+        return []
+    return [PeriodLink("observations", os.path.relpath(page, top / period.path))]
 
 
 def _shorter_periods(

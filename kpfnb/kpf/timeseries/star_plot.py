@@ -47,7 +47,8 @@ def plot_velocities(result: StarVelocities, link: ObservationLink = lambda _: ""
     for number, group in enumerate(result.groups):
         colour = canvas.COLOURS[number % len(canvas.COLOURS)]
         marker = canvas.MARKERS[number // len(canvas.COLOURS) % len(canvas.MARKERS)]
-        style: dict[str, Any] = {"color": colour, "marker": marker}
+        # Above the error bars, which would take the clicks
+        style: dict[str, Any] = {"color": colour, "marker": marker, "zorder": 3}
         _draw_group(axes, result, group, times, style, link)
     _format_axes(axes, result)
     span = time_span(times)

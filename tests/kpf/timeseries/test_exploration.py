@@ -40,7 +40,7 @@ def test_any_keywords_are_explored(night: list[str]) -> None:
     assert result.key_figures() == {"panel": "keywords", "observations": 3}
     assert result.summary().loc["AIRMASS", "median"].item() == pytest.approx(1.2)
     assert result.to_frame().index.tolist() == night[:3]
-    assert "3 observations, 2024-01-15" in str(result)
+    assert "3 observations, 20240115" in str(result)
     assert repr(result).count("\n") == 0
 
 

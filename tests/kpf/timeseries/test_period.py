@@ -29,7 +29,7 @@ def test_a_night_is_in_its_period(night: str, interval: PeriodInterval) -> None:
 @pytest.mark.parametrize(
     ("interval", "path", "title", "last"),
     [
-        ("day", "day/20240229", "29 February 2024", "20240229"),
+        ("day", "day/20240229", "Night 20240229", "20240229"),
         ("month", "month/202402", "February 2024", "20240229"),
         ("year", "year/2024", "2024", "20241231"),
         ("decade", "decade/2020s", "The 2020s", "20291231"),

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from kpfnb.core import settings
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.result import Outcome
 from kpfnb.kpf.timeseries import period, render, site
@@ -186,3 +188,13 @@ def test_without_a_database_nothing_is_drawn(panels: Path) -> None:
     panels.write_text("group: A\n")
     with pytest.raises(InvalidInputError, match="line 1"):
         render_interval("day")
+
+
+def test_the_page_of_a_day_leads_to_its_observations(night: list[str]) -> None:
+    page = settings.load_settings().qlp_path / NIGHT / "index.html"
+    page.parent.mkdir(parents=True)
+    page.touch()
+    result = render_interval("day", NIGHT)
+    day = result.site / "day" / NIGHT / "index.html"
+    [target] = re.findall(r'href="([^"]+)">observations<', day.read_text())
+    assert (day.parent / target).resolve() == page.resolve()

@@ -68,9 +68,12 @@ def build_curves(view: PanelView, row: PanelRow) -> list[Curve]:
             values = values - view.numbers(line.minus)
         values = values * line.scale
         errors = view.numbers(line.error) * abs(line.scale) if line.error else None
-        parts = _split_by_text(view, row.by, values) if row.by else {label: [values]}
-        for part_label, members in parts.items():
-            part, offset = _subtract_medians(members) if row.relative else (_join(members), 0.0)
+        if row.by:
+            parts = _split_by_text(view.texts(row.by), values, relative=row.relative)
+        else:
+            offset = robust_statistics.compute_statistics(values).median if row.relative else 0.0
+            parts = {label: (values - offset, offset)}
+        for part_label, (part, offset) in parts.items():
             number = len(built)
             colour = canvas.COLOURS[number % len(canvas.COLOURS)]
             marker = canvas.MARKERS[number // len(canvas.COLOURS) % len(canvas.MARKERS)]
@@ -78,30 +81,36 @@ def build_curves(view: PanelView, row: PanelRow) -> list[Curve]:
     return built
 
 
-def _split_by_text(view: PanelView, column: str, values: Array) -> dict[str, list[Array]]:
-    """The values of each text, NaN elsewhere; most values first, the last ones under one label."""
-    texts = np.array([text or UNKNOWN for text in view.texts(column)], dtype=object)
-    names, numbers = np.unique(texts[np.isfinite(values)].astype(str), return_counts=True)
-    ordered = [str(names[number]) for number in np.argsort(-numbers, kind="stable")]
-    parts = {name: [np.where(texts == name, values, np.nan)] for name in ordered}
-    if len(ordered) > MAX_PARTS:
-        others = ordered[MAX_PARTS - 1 :]
-        parts[f"{len(others)} others"] = [parts.pop(name)[0] for name in others]
-    return parts or {UNKNOWN: [values]}
+def _split_by_text(
+    texts: Array, values: Array, *, relative: bool
+) -> dict[str, tuple[Array, float]]:
+    """The values of each text (NaN elsewhere), and what was subtracted from them.
 
+    Those with most values come first, the last ones are under one label.
 
-def _subtract_medians(members: Sequence[Array]) -> tuple[Array, float]:
-    """The values about the median of each member, and what was subtracted; NaN if it differs."""
-    medians = [robust_statistics.compute_statistics(member).median for member in members]
-    relative = [member - median for member, median in zip(members, medians, strict=True)]
-    return _join(relative), medians[0] if len(medians) == 1 else np.nan
-
-
-def _join(members: Sequence[Array]) -> Array:
-    joined = members[0]
-    for member in members[1:]:
-        joined = np.where(np.isfinite(member), member, joined)
-    return joined
+    relative : subtract the median of each text
+    """
+    known = np.flatnonzero(np.isfinite(values))
+    if not known.size:
+        return {UNKNOWN: (values, 0.0)}
+    named = np.array([text or UNKNOWN for text in texts[known]], dtype=str)
+    names, numbers, counts = np.unique(named, return_inverse=True, return_counts=True)
+    offsets = np.zeros(names.size)
+    if relative:
+        by_name = np.split(values[known][np.argsort(numbers)], np.cumsum(counts)[:-1])
+        offsets = np.array([np.median(members) for members in by_name])
+    ordered = np.argsort(-counts, kind="stable")
+    shown = ordered if ordered.size <= MAX_PARTS else ordered[: MAX_PARTS - 1]
+    parts = {str(names[place]): (numbers == place, float(offsets[place])) for place in shown}
+    if shown.size < ordered.size:
+        label = f"{ordered.size - shown.size} others"
+        parts[label] = (~np.isin(numbers, shown), np.nan if relative else 0.0)
+    spread = {}
+    for name, (mask, offset) in parts.items():
+        part = np.full(values.size, np.nan)
+        part[known[mask]] = values[known[mask]] - offsets[numbers[mask]]
+        spread[name] = (part, offset)
+    return spread
 
 
 def row_height(curve_count: int) -> float:
@@ -145,9 +154,12 @@ def _draw_row(
     axes.ticklabel_format(useOffset=False)
     if row.log:
         axes.set_yscale("log")
-    handles: list[Any] = [
-        _draw_curve(axes, view, curve, span, all_values=all_values) for curve in curves
-    ]
+    handles: list[Any] = []
+    for curve in curves:
+        # The curves of a row by text have few values each, and many together
+        known = np.isfinite(values if row.by else curve.values).sum()
+        many = known > robust_statistics.MAX_POINTS and not all_values
+        handles.append(_draw_curve(axes, view, curve, span, many=bool(many)))
     labels = [curve.legend_text for curve in curves]
     if limits:
         axes.set_ylim(*limits)
@@ -162,13 +174,10 @@ def _draw_row(
     return _count_beyond(values, row)
 
 
-def _draw_curve(
-    axes: Axes, view: PanelView, curve: Curve, span: TimeSpan, *, all_values: bool
-) -> Any:
-    """Draw one curve and return its handle for the legend."""
+def _draw_curve(axes: Axes, view: PanelView, curve: Curve, span: TimeSpan, *, many: bool) -> Any:
+    """Draw one curve, of `many` values in bins, and return its handle for the legend."""
     style: dict[str, Any] = {"color": curve.colour, "marker": curve.marker, "markeredgewidth": 0}
     known = np.isfinite(curve.values)
-    many = known.sum() > robust_statistics.MAX_POINTS and not all_values
     if many:
         binned = robust_statistics.bin_values(
             view.times, curve.values, days_since_epoch(span.start), days_since_epoch(span.end)
@@ -181,9 +190,9 @@ def _draw_curve(
         times, values = view.times[known], curve.values[known]
     if curve.errors is not None and not many:
         # A negative uncertainty is not valid, and matplotlib would refuse it
-        errors = np.where((curve.errors >= 0) & known, curve.errors, np.nan)
+        errors = np.where(curve.errors >= 0, curve.errors, np.nan)[known]
         error_style: dict[str, Any] = {"ecolor": curve.colour, "alpha": 0.5, "elinewidth": 0.7}
-        axes.errorbar(view.times, curve.values, errors, fmt="none", **error_style)
+        axes.errorbar(view.times[known], curve.values[known], errors, fmt="none", **error_style)
     joined = "-" if curve.line.style is LineStyle.LINE and not many else "none"
     size = 2.2 if values.size > 400 else 3.4
     axes.plot(times, values, linestyle=joined, linewidth=0.9, markersize=size, **style)

@@ -114,7 +114,7 @@ TIME_UNITS = (
         lambda at: at + timedelta(hours=1),
         "%H:00",
     ),
-    TimeUnit("night (UT)", 62, _round_to_midnight, lambda at: at + timedelta(days=1), "%Y-%m-%d"),
+    TimeUnit("night (UT)", 62, _round_to_midnight, lambda at: at + timedelta(days=1), "%Y%m%d"),
     TimeUnit(
         "week from",
         400,
