@@ -159,8 +159,18 @@ class RunRecord:
         return self.directory / RESULT_NAME
 
     def read_result(self) -> dict[str, Any] | None:
-        """The content of `result.json`; None if there is none."""
-        return atomic.read_json(self.result_file) if self.result_file.exists() else None
+        """The content of `result.json`; None if there is none.
+
+        A damaged one is a failure that says so: it must not hide what else ended the run.
+        """
+        if not self.result_file.exists():
+            return None
+        try:
+            result: dict[str, Any] = atomic.read_json(self.result_file)
+            return {"outcome": Outcome(result["outcome"]), "reason": "", **result}
+        except (InvalidInputError, TypeError, KeyError, ValueError) as error:
+            reason = f"its {RESULT_NAME} is damaged: {' '.join(str(error).split())}"
+            return {"outcome": Outcome.FAILED, "reason": reason}
 
 
 def start_run(notebook: str, *, runs_dir: Path | None = None, **known: Any) -> RunRecord:

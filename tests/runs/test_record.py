@@ -106,3 +106,15 @@ def test_parameters_that_json_has_no_word_for_are_kept_as_text(tmp_path):
     record = runs.start_run("x", parameters={"day": datetime(2024, 1, 1, tzinfo=UTC).date()})
     assert runs.read_record(record.directory).parameters == {"day": "2024-01-01"}
     assert replace(record, parameters={}).id == record.id
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", "{}", '{"outcome": "splendid"}'])
+def test_a_damaged_result_does_not_hide_why_the_run_failed(damage: str) -> None:
+    record = runs.start_run("progress")
+    record.result_file.write_text(damage)
+    result = record.read_result()
+    error = CellError(3, "OSError", "no space left")
+    failed = runs.finish_run(record, RunEndFacts(error=error, result=result))
+    assert failed.reason == "cell [3]: OSError: no space left"
+    alone = runs.finish_run(record, RunEndFacts(result=result))
+    assert alone.outcome is Outcome.FAILED and "result.json is damaged" in alone.reason
