@@ -217,6 +217,8 @@ class QuicklookResult(OneLineRepr):
         return [item for item in self.items if not item.outcome.is_good or item.remarks]
 
     def __str__(self) -> str:
+        if not self.items:
+            return self.reason
         lines = [
             f"{item.name}: {item.verdict or item.outcome}: {item.explanation}"
             for item in self.notable_items

@@ -340,7 +340,7 @@ def test_the_heading_describes_the_exposure(reduced: Path) -> None:
     content = fits_content.read_content(reduced / f"L1/{NIGHT}/{STAR}_L1.fits", [])
     line = summarise_exposure(content).one_line(STAR)
     assert line == (
-        f"{STAR} · KPFSIM-1 · Object · 300 s · 2024-01-15 05:02:56 UTC · v2.9.1 · SIMULATION"
+        f"{STAR} · KPFSIM-1 · Object · 300 s · start 2024-01-15 05:00:26 UT · v2.9.1 · SIMULATION"
     )
 
 
