@@ -30,6 +30,8 @@ from kpfnb.storage.paths import check_path
 LOCAL_FOLDER = "coadding"
 STAGED_SUFFIX = ".new"
 """Ends the name of the folder of new coadds, which is beside the earlier ones."""
+MAX_LOG_BYTES = 1_000_000
+"""A larger log of coadds that were set aside is not kept."""
 BACKUP_REMOTE = remote_datasets.BACKUP_REMOTE.rstrip(":")
 
 
@@ -115,6 +117,8 @@ class RemoteCoadd:
             # Coadds that were set aside, because earlier ones are better, stay off the remote
             if result.output == self._local_output(local):
                 result = self._publish(result, self._output_location(remote), name)
+            else:
+                keep_logs(result.output, kept_logs_folder(self.kind, name))
             shutil.rmtree(local)
         return result
 
@@ -187,6 +191,19 @@ class RemoteCoadd:
 
     def _local_output(self, local: Path) -> Path:
         return Path(self._output_location(storage.resolve_location(local)).argument)
+
+
+def kept_logs_folder(kind: CoaddKind, name: str) -> Path:
+    """Where the logs of an item's coadds are kept that are not published."""
+    return settings.load_settings().work_dir / LOCAL_FOLDER / "logs" / str(kind) / name
+
+
+def keep_logs(output: Path, place: Path) -> None:
+    """Copy the logs of coadds that were set aside: they say why these are worse."""
+    for path in sorted(output.glob("*.log")):
+        if path.stat().st_size <= MAX_LOG_BYTES:
+            place.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, place / path.name)
 
 
 def parse_item(item: str) -> str:

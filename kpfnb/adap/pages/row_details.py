@@ -22,12 +22,14 @@ from kpfnb.adap.pages import reduction_details
 from kpfnb.adap.prepare.preparation import PreparationResult
 from kpfnb.adap.products import dataset
 from kpfnb.adap.products.qa_gallery import QaGallery
-from kpfnb.adap.reduce.batch_result import ReductionBatchResult
+from kpfnb.adap.reduce.batch_result import DatasetResult, ReductionBatchResult
 from kpfnb.adap.reduce.result import ReductionResult
 from kpfnb.adap.score.result import BadSlitEntry, ScoreResult, find_entry_pictures
 from kpfnb.adap.score.scorecard import Scorecard
+from kpfnb.notebook import links
 from kpfnb.notebook.display import figures
 from kpfnb.notebook.display.html import file_link
+from kpfnb.runs.actions import PageAction
 
 
 @singledispatch
@@ -108,11 +110,23 @@ def _batch_row(result: ReductionBatchResult, row: Mapping[str, Any]) -> str:
     summaries = [
         f"<p>{html.escape(f'{part.name}: {part.outcome}: {part.reason}')}</p>" for part in parts
     ]
-    return "".join(summaries) + "".join(
+    actions = [f"<p>{_reduce_again_html(part)}</p>" for part in parts if not part.outcome.is_good]
+    return "".join([*summaries, *actions]) + "".join(
         reduction_details.details_html(reduction.output, part.name, file=file)
         for part in parts
         for reduction in part.reductions
     )
+
+
+def _reduce_again_html(part: DatasetResult) -> str:
+    """A link that fills in the notebook for a dataset; '' for a .pypeit file."""
+    if not dataset.select_dataset_names([part.name]):
+        return ""
+    known = {str(reduction.inputs.get("spectrograph", "")) for reduction in part.reductions} - {""}
+    values = {"dataset": part.name, "force": True}
+    if len(known) == 1:
+        values["spectrograph"] = known.pop()
+    return str(links.action_html(PageAction("Reduce again", "reduce", values)))
 
 
 @row_details.register

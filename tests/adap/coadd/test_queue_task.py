@@ -11,6 +11,7 @@ import pytest
 
 from kpfnb import storage
 from kpfnb.adap.coadd import queue_task
+from kpfnb.adap.coadd.products import CoaddKind
 from kpfnb.adap.pypeit import command
 from kpfnb.core.errors import InvalidInputError, KpfnbError
 from kpfnb.core.result import Outcome
@@ -326,3 +327,14 @@ def test_what_is_needed(path: str, wanted: bool) -> None:
 def test_coadds_have_a_tab_of_their_own() -> None:
     assert StatusTab.for_queue("coadd1d").name == "coadd status"
     assert StatusTab.for_queue("reduce") == StatusTab()
+
+
+def test_small_logs_of_coadds_that_are_set_aside_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue_task, "MAX_LOG_BYTES", 20)
+    (tmp_path / "small.log").write_text("no match")
+    (tmp_path / "large.log").write_text("x" * 21)
+    place = queue_task.kept_logs_folder(CoaddKind.SPECTRA, "mask/config")
+    queue_task.keep_logs(tmp_path, place)
+    assert {path.name: path.read_text() for path in place.iterdir()} == {"small.log": "no match"}

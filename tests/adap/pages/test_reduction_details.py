@@ -9,7 +9,7 @@ import pytest
 from kpfnb.adap.archive import delivery
 from kpfnb.adap.archive.locations import DeliveryConfig
 from kpfnb.adap.pages import reduction_details
-from kpfnb.adap.pages.row_details import row_details
+from kpfnb.adap.pages.row_details import row_details, row_details_of
 from kpfnb.adap.products import qa_archive
 from kpfnb.adap.reduce.batch_result import DatasetResult, ReductionBatchResult
 from kpfnb.adap.reduce.result import ReductionResult
@@ -122,3 +122,16 @@ def test_a_coadd_leads_to_its_picture_and_an_exposure_to_its_reduction(tmp_path:
     exposure = done.frames().to_dict("records")[0]
     assert exposure["file"].rpartition("/")[2] in row_details(done, exposure)
     assert "the end of" in row_details(done, exposure)
+
+
+def test_a_dataset_that_failed_can_be_reduced_again_from_its_row() -> None:
+    parts = (
+        DatasetResult("mask/config/2024-01-15", Outcome.FAILED, "no <arc>"),
+        DatasetResult("mask/config/2024-01-16", Outcome.SUCCEEDED, "done"),
+        DatasetResult("setup_A/a.pypeit", Outcome.FAILED, "no arc"),
+    )
+    result = ReductionBatchResult(parts)
+    failed, good, file = (row_details_of(result)({"name": part.name}) for part in parts)
+    assert "kpfnb run reduce -p dataset=mask/config/2024-01-15 -p force=True" in failed
+    assert "no &lt;arc&gt;" in failed
+    assert "kpfnb run" not in good + file
