@@ -93,13 +93,13 @@ def reprocess_missing(person: Person) -> None:
     run = person.page.get_by_role("button", name="Run", exact=True)
     run.wait_for()
     person.page.wait_for_function(FILLED_IN, arg=f"KP.{NIGHT}")
-    before = reprocessed_targets()
+    before = newest_reprocessing()
     person.click(run)
     deadline = time.monotonic() + WAIT_SECONDS
-    while reprocessed_targets() == before:
+    while newest_reprocessing()[0] in ("", before[0]):
         assert time.monotonic() < deadline, "no reprocessing has started"
         person.page.wait_for_timeout(200)
-    assert f"KP.{NIGHT}" in reprocessed_targets()
+    assert f"KP.{NIGHT}" in newest_reprocessing()[1]
 
 
 def see_observation(person: Person) -> None:
@@ -153,12 +153,12 @@ TASKS = (
 )
 
 
-def reprocessed_targets() -> str:
-    """The targets of the newest run of the notebook `reprocess`; '' if there is none."""
+def newest_reprocessing() -> tuple[str, str]:
+    """The id and the targets of the newest run of the notebook `reprocess`."""
     from kpfnb import runs
 
     records = runs.list_runs(Path(os.environ["KPFNB_WORK_DIR"]) / "runs", notebook="reprocess")
-    return str(records[0].parameters.get("targets", "")) if records else ""
+    return (records[0].id, str(records[0].parameters.get("targets"))) if records else ("", "")
 
 
 def first_observation(_: Person) -> str:
