@@ -28,7 +28,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "tsdb": ("tsdb", "The time-series database: keywords of every observation."),
         "timeseries": ("tsdb", "Render the pages of the time series with their standard panels."),
-        "star": ("tsdb", "Write the page of a star: its radial velocities over all nights."),
+        "star": ("star", "Write the page of a star: its radial velocities over all nights."),
         "verdict": (
             "night",
             "Assess a night by rules: PASS (exit code 0), WARN (3) or FAIL (1); write its page.",
