@@ -134,7 +134,8 @@ class _RowPanel:
         if not chosen:
             self.details.value = f"<small>{HINT}</small>"
             return
-        [self._row] = self._frame.iloc[chosen[:1]].to_dict("records")
+        [values] = self._frame.iloc[chosen[:1]].to_dict("records")
+        self._row = {str(name): value for name, value in values.items()}
         self.details.value = self._details_html()
 
     def _details_html(self) -> str:

@@ -84,10 +84,13 @@ def test_a_row_without_details_says_why() -> None:
 
 def test_details_are_made_only_for_rows_that_are_chosen() -> None:
     asked: list[Any] = []
+
+    def details_of(row: Mapping[str, Any]) -> str:
+        asked.append(row["n"])
+        return ""
+
     frame = pd.DataFrame({"n": range(5000)})
-    table, _ = tables.interactive_table(
-        frame, row_details=lambda row: str(asked.append(row["n"]))
-    ).children
+    table, _ = tables.interactive_table(frame, row_details=details_of).children
     assert asked == []
     table.selected_rows = [4321]
     assert asked == [4321]
