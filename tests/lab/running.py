@@ -131,9 +131,13 @@ def run_lab(
         url, token = _wait_for_server(project, server, log)
         yield RunningLab(url, token, project)
     finally:
-        # make passes no signal on: its whole session is stopped
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(STOP_SECONDS)
+        # make passes SIGTERM on to its child
+        server.terminate()
+        try:
+            server.wait(STOP_SECONDS)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)
 
 
 def _wait_for_server(project: Path, server: subprocess.Popen[bytes], log: Path) -> tuple[str, str]:
