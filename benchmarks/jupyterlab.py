@@ -28,7 +28,7 @@ MISSING = 4
 QUEUE, FAILED_ITEM = "hall", "mask2"
 STAR = re.compile("m/s")
 MOST_SECONDS = 10.0
-WAIT_SECONDS = 45.0
+WAIT_SECONDS = 60.0
 FILLED_IN = """text => [...document.querySelectorAll("textarea, input")]
   .some(field => field.value.includes(text))"""
 COMMAND = (sys.executable, "-c", "from kpfnb.cli import main; main()")
@@ -255,7 +255,7 @@ def main() -> None:
                 assert not person.problems, person.problems
                 person.page.close()
                 limits = f"before: {task.before}; at most {task.most_clicks}"
-                print(f"{task.title}: {person.clicks} ({limits})")
+                print(f"{task.title}: {person.clicks} ({limits})", flush=True)
                 is_bad |= person.clicks > task.most_clicks
         browser.close()
     sys.exit(is_bad)
