@@ -92,7 +92,7 @@ class Settings(BaseSettings):
     drp_environment: dict[str, str] = Field(
         {}, description="environment variables of DRP commands, such as KPFPIPE_DATA"
     )
-    cluster: str = Field("local", description="local, slurm, kubernetes or tcp://host:port")
+    cluster: str = Field("local", description="local, slurm, kubernetes or tls://host:port")
     cluster_image: str = Field(f"kpfnb:{kpfnb.__version__}", description="image on kubernetes")
     workers: int = Field(
         default_factory=lambda: _usable_cores(), ge=1, description="number of items in parallel"
@@ -162,7 +162,7 @@ class Settings(BaseSettings):
     def _cluster_known(cls, value: str) -> str:
         if value in ("local", "slurm", "kubernetes") or value.startswith(("tcp://", "tls://")):
             return value
-        raise ValueError("must be local, slurm, kubernetes or tcp://host:port")
+        raise ValueError("must be local, slurm, kubernetes or tls://host:port")
 
     @property
     def kpf_root(self) -> Path:
