@@ -128,7 +128,7 @@ def test_an_unknown_key_that_is_near_nothing(toml: Path) -> None:
         ("TIME_ZONE", "Hawaii/Hilo", "not a known time zone"),
         ("TIME_ZONE", "../etc/passwd", "not a known time zone"),
         ("TIME_ZONE", "Pacific", "not a known time zone"),
-        ("CLUSTER", "slum", "must be local, slurm, kubernetes or tcp"),
+        ("CLUSTER", "slum", "must be local, slurm, kubernetes or tls"),
         ("WORKERS", "many", "valid integer"),
         ("WORKERS", "0", "greater than or equal to 1"),
         ("REMOTES", "archive=koa:", "must be valid JSON"),
