@@ -1,6 +1,6 @@
 """How long `kpfnb lab` takes to the first useful picture, and how many clicks tasks need.
 
-    PYTHONPATH=. python benchmarks/jupyterlab.py
+    python benchmarks/jupyterlab.py
 
 A demo tree is made in a temporary directory; a browser does what a person does, from an unrun home.
 A click into a field counts, typing does not. Each path ends where its answer is seen.
