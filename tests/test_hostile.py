@@ -139,7 +139,7 @@ SHOWN: dict[str, Callable[[], str]] = {
         EVIL, EVIL, (FileTransfer(EVIL, FileOutcome.FAILED, 1, None, EVIL),)
     )._repr_html_(),
     "home": lambda: Dashboard(
-        7, ZONE, Counter(), (), (), (), WatcherOverview((), (), ZONE), None, None, (TASK,), (EVIL,)
+        7, ZONE, Counter(), (), (), (), WatcherOverview((), (), ZONE), None, (TASK,), EVIL, (EVIL,)
     )._repr_html_(),
 }
 

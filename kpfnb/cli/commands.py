@@ -31,7 +31,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "star": ("star", "Write the page of a star: its radial velocities over all nights."),
         "verdict": (
             "night",
-            "Assess a night by rules: PASS (exit code 0), WARN (3) or FAIL (1); write its page.",
+            "Assess a night by rules: PASS (exit 0), WARN (3), FAIL (1), no files (5); write its page.",
         ),
         "report": (
             "night",

@@ -121,10 +121,11 @@ class ProgressResult(OneLineRepr):
 
     @property
     def outcome(self) -> Outcome:
-        """Succeeded, or skipped without an L0; with `require_complete` partial if incomplete."""
+        """Succeeded, or skipped without files; with `require_complete` partial if incomplete."""
         if self.require_complete and not self.complete:
             return Outcome.PARTIAL
-        return Outcome.SUCCEEDED if self.observations else Outcome.SKIPPED
+        has_files = self.observations or self.without_l0
+        return Outcome.SUCCEEDED if has_files else Outcome.SKIPPED
 
     @property
     def reason(self) -> str:

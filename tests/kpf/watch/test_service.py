@@ -15,8 +15,7 @@ from kpfnb.core import locks, settings
 from kpfnb.core.errors import AlreadyRunningError, InvalidSettingsError
 from kpfnb.kpf.watch import registry, status
 from kpfnb.kpf.watch.arrivals import WatchPolicy
-from kpfnb.kpf.watch.registry import LOG_NAME
-from kpfnb.kpf.watch.status import WatcherStatus
+from kpfnb.kpf.watch.status import LOG_NAME, WatcherStatus
 from tests.kpf.watch.conftest import Tree
 from tests.mounts import read_only
 from tests.waiting import wait_for
