@@ -1,6 +1,7 @@
 """What JupyterLab's server sends of a file: its type, its policy, and actions as links.
 
-Scripts run only on the pages of the runs and of the quicklook, which have their own by kpfnb.
+Scripts run only on the pages of the runs, the quicklook and the scorecard, which have their own
+by kpfnb.
 Everything else of a user's files is shown without scripts, or downloaded.
 """
 
@@ -42,6 +43,8 @@ INLINE_WITHOUT_SUFFIX = ("README", "SHA256SUMS")
 RUNS_SCRIPT, DATA_FOLDER = "runs.js", "data"
 """In the directory of the runs: the script of its pages, and the index that it loads."""
 QUICKLOOK_SCRIPT = "quicklook.js"
+SCORECARD_PAGE, SCORECARD_SCRIPT = "scorecard.html", "scorecard.js"
+"""In the work directory."""
 
 _ACTION = re.compile(
     rb'<code class="action" data-open="([^"<>]*)" data-label="([^"<>]*)">[^<]*</code>'
@@ -104,10 +107,16 @@ def _find_scripts(page: Path, settings: Settings) -> list[str]:
         return [str(runs_dir / RUNS_SCRIPT), f"{runs_dir / DATA_FOLDER}/"]
     if page.is_relative_to(quicklook_dir.resolve()):
         return [str(quicklook_dir / QUICKLOOK_SCRIPT)]
+    if page == settings.work_dir.resolve() / SCORECARD_PAGE:
+        return [str(settings.work_dir / SCORECARD_SCRIPT)]
     return []
 
 
 def _is_site_script(path: Path, settings: Settings) -> bool:
     runs_dir = settings.runs_dir.resolve()
-    scripts = (runs_dir / RUNS_SCRIPT, settings.qlp_path.resolve() / QUICKLOOK_SCRIPT)
+    scripts = (
+        runs_dir / RUNS_SCRIPT,
+        settings.qlp_path.resolve() / QUICKLOOK_SCRIPT,
+        settings.work_dir.resolve() / SCORECARD_SCRIPT,
+    )
     return path in scripts or path.parent == runs_dir / DATA_FOLDER

@@ -15,7 +15,7 @@ from kpfnb.core.settings import Settings
 
 WORK_FOLDERS = (
     "runs", "timeseries", "nights", "reprocess", "datasets", "prepared", "reductions", "coadding",
-    "rescoring", "simulated", "delivery", "watch", "scorecard.html",
+    "rescoring", "simulated", "delivery", "watch", "scorecard.html", "scorecard.js",
 )  # fmt: skip
 """What pages lie in, or lead to, in the work directory."""
 WORK_PATTERNS = ("queues/*/logs",)

@@ -113,6 +113,15 @@ def test_no_script_runs_on_a_page_except_those_of_the_site(
         assert answer.headers["Content-Type"] == "text/javascript; charset=utf-8"
 
 
+def test_the_scorecard_has_its_script(lab: RunningLab, runs: Path) -> None:
+    (lab.work_dir / "scorecard.html").write_text(PAGE)
+    (lab.work_dir / "scorecard.js").write_text("1")
+    site = lab.file_path(lab.work_dir / "scorecard.js")
+    answer = lab.get(lab.file_path(lab.work_dir / "scorecard.html"))
+    assert f"{site};" in answer.policy.replace("script-src 'none'", "")
+    assert lab.get(site).headers["Content-Type"] == "text/javascript; charset=utf-8"
+
+
 def test_pages_can_be_framed_only_by_this_server(lab: RunningLab, folder: str) -> None:
     answer = lab.get(lab.file_path(Path(folder, "index.html")))
     assert "frame-ancestors 'self'" in answer.policy
