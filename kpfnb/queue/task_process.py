@@ -225,8 +225,10 @@ def _attempt_item(
 def _report_result(value: Any) -> dict[str, Any]:
     if not isinstance(value, Result):
         return {"ending": AttemptOutcome.DONE, "result": to_jsonable(value)}
-    if value.outcome not in _DONE_OUTCOMES:
-        final = bool(getattr(value, "is_final", False))
+    final = bool(getattr(value, "is_final", False))
+    # There was nothing to do for the item, and there will not be
+    has_nothing_to_do = final and value.outcome is Outcome.SKIPPED
+    if value.outcome not in _DONE_OUTCOMES and not has_nothing_to_do:
         return {"ending": AttemptOutcome.FAILED, "error": value.reason, "final": final}
     result = {"outcome": value.outcome, "reason": value.reason, "figures": value.key_figures()}
     return {"ending": AttemptOutcome.DONE, "result": to_jsonable(result)}

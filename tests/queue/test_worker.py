@@ -303,3 +303,10 @@ def test_a_final_failure_is_parked_at_once(queue: Queue, start: Start) -> None:
     item = queue.item("failed")
     assert (item.state, item.attempts, item.error) == (QueueItemStatus.PARKED, 1, "it failed")
     assert queue.item("succeeded").state is QueueItemStatus.DONE
+
+
+def test_an_item_with_nothing_to_do_is_done_if_that_is_final(queue: Queue, start: Start) -> None:
+    queue.load(["skipped"])
+    start("final", 0).communicate(timeout=60)
+    item = queue.item("skipped")
+    assert (item.state, item.result["outcome"]) == (QueueItemStatus.DONE, "skipped")

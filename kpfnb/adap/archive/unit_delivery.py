@@ -29,6 +29,8 @@ from kpfnb.storage import FileOutcome, FileTransfer, Location, StorageErrorKind,
 
 logger = logging.getLogger(__name__)
 
+NOTHING_TO_DELIVER = "it has nothing to deliver"
+
 
 class StagedUnit(NamedTuple):
     """A unit, its manifest, and its local files by their place in the delivery."""
@@ -61,6 +63,8 @@ class UnitDelivery:
     def plan_unit(self, unit: ArchiveUnit) -> UnitResult:
         """What would be delivered."""
         staged = self._stage_unit(unit, self._earlier_manifest(unit))
+        if not staged.manifest.files:
+            return _unit_result(staged.manifest, UnitStatus.FAILED, reason=NOTHING_TO_DELIVER)
         sizes = self._missing_files(staged)
         is_delivered = staged.manifest.delivered and not sizes
         status = UnitStatus.ALREADY_DELIVERED if is_delivered else UnitStatus.WOULD_DELIVER
@@ -72,7 +76,7 @@ class UnitDelivery:
         staged = self._stage_unit(unit, earlier)
         manifest = staged.manifest
         if not manifest.files:
-            return _unit_result(manifest, UnitStatus.FAILED, reason="it has nothing to deliver")
+            return _unit_result(manifest, UnitStatus.FAILED, reason=NOTHING_TO_DELIVER)
         if manifest != earlier:
             self._write_manifest(unit, manifest)
         result = self._upload(staged)

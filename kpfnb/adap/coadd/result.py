@@ -53,29 +53,44 @@ class CoaddResult(OneLineRepr):
 
     @property
     def outcome(self) -> Outcome:
-        """Decided by the products. If there is nothing to coadd, it has not failed."""
+        """Decided by the products; skipped if there is nothing to coadd."""
         if self.dry_run:
-            return Outcome.SUCCEEDED
+            # Which spectra belong together is only known when PypeIt has matched them
+            is_known = self.kind is CoaddKind.IMAGES
+            return Outcome.SKIPPED if is_known and not self.coadds else Outcome.SUCCEEDED
         lost = [exposure for exposure in self._failed if exposure.reason != NO_STANDARD]
         all_lost = bool(lost) and len(lost) == len(self.science)
         may_fail = bool(self.coadds) or all_lost or any(step.failure for step in self.steps)
         if may_fail and not any(coadd.is_made for coadd in self.coadds):
             return Outcome.FAILED
-        return Outcome.PARTIAL if list(self.all_problems()) else Outcome.SUCCEEDED
+        if list(self.all_problems()):
+            return Outcome.PARTIAL
+        return Outcome.SUCCEEDED if self.coadds else Outcome.SKIPPED
 
     @property
     def reason(self) -> str:
         """What was coadded, and what went wrong, in one line."""
         if self.note:
             return self.note
-        noun = "object" if self.kind is CoaddKind.SPECTRA else "target"
         if self.coadds:
             made_count = sum(coadd.is_made for coadd in self.coadds)
-            text = f"{made_count} of {len(self.coadds)} {noun}s coadded"
+            text = f"{made_count} of {len(self.coadds)} {self.noun}s coadded"
         else:
-            singles = format_count(len(self.singles), noun)
-            text = f"nothing to coadd: {singles} with a single exposure"
+            text = self.nothing_to_coadd
         return add_first_reasons(text, list(self.all_problems()))
+
+    @property
+    def noun(self) -> str:
+        """What is coadded."""
+        return "object" if self.kind is CoaddKind.SPECTRA else "target"
+
+    @property
+    def nothing_to_coadd(self) -> str:
+        """Why there is no coadd."""
+        if not self.singles:
+            return f"nothing to coadd: no {self.noun}s"
+        singles = format_count(len(self.singles), self.noun)
+        return f"nothing to coadd: {singles} with a single exposure"
 
     @property
     def is_complete(self) -> bool:

@@ -14,8 +14,9 @@ from kpfnb.adap.coadd.products import CoaddKind, ExposureResult
 from kpfnb.adap.coadd.result import CoaddResult
 from kpfnb.adap.coadd.task import CoaddConfig, CoaddTask, prepare_task
 from kpfnb.adap.products import dataset, reduction
-from kpfnb.adap.pypeit import installation
+from kpfnb.adap.pypeit import command, installation
 from kpfnb.adap.pypeit.command import CommandRunner
+from kpfnb.adap.reduce import live_status
 from kpfnb.core import atomic, clock, locks, settings
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
 from kpfnb.core.result import OneLineRepr, Outcome
@@ -71,6 +72,8 @@ def coadd_folder(
         earlier = CoaddResult.from_dict(record, task.output) if record else None
         _check_same_item(earlier, task, force=config.force)
         if earlier and not config.force and _is_unchanged(earlier, inputs):
+            if earlier.outcome is Outcome.SKIPPED:
+                return earlier
             return replace(earlier, note=f"nothing to do: {earlier.reason}, inputs unchanged")
         variables = installation.pack_environment(settings.load_settings().work_dir)
         lock = locks.lock_path(f"{name}-processes")
@@ -129,7 +132,7 @@ def _describe_plan(task: CoaddTask, inputs: dict[str, Any]) -> CoaddResult:
     flux = f", flux from {task.flux}" if task.kind is CoaddKind.SPECTRA else ""
     note = f"dry run: would coadd {what}, targets: {len(planned)}, exposures: {len(exposures)}"
     note += f", of {task.name} ({task.spectrograph}{flux})"
-    return CoaddResult(
+    plan = CoaddResult(
         task.output,
         task.kind,
         inputs,
@@ -141,6 +144,8 @@ def _describe_plan(task: CoaddTask, inputs: dict[str, Any]) -> CoaddResult:
         dry_run=True,
         exposures=tuple(exposures),
     )
+    is_empty = plan.outcome is Outcome.SKIPPED
+    return replace(plan, note=plan.nothing_to_coadd) if is_empty else plan
 
 
 @dataclass(frozen=True, repr=False)
@@ -157,8 +162,9 @@ class CombinedCoaddResult(OneLineRepr):
 
     @property
     def outcome(self) -> Outcome:
-        """That of its parts if they agree, else partial."""
+        """That of its parts if they agree, else partial; one with nothing to coadd is no fault."""
         outcomes = {part.outcome for part in self.parts}
+        outcomes = outcomes - {Outcome.SKIPPED} or outcomes
         return outcomes.pop() if len(outcomes) == 1 else Outcome.PARTIAL
 
     @property
@@ -225,8 +231,9 @@ def coadd_item(
         raise InvalidParameterError("kinds: nothing is to be coadded", "name 1d, 2d or both")
     datasets = settings.load_settings().work_dir / dataset.DATASETS_FOLDER
     folder = (Path(root) if str(root) else datasets) / item
-    parts = [
-        coadd_folder(folder, output, kind, config, dry_run=dry_run, progress=progress)
-        for kind in selected
-    ]
+    with live_status.show_live_status(command.running_commands):
+        parts = [
+            coadd_folder(folder, output, kind, config, dry_run=dry_run, progress=progress)
+            for kind in selected
+        ]
     return CombinedCoaddResult(tuple(parts), folder)

@@ -37,9 +37,14 @@ class PreparationResult(OneLineRepr):
 
     @property
     def outcome(self) -> Outcome:
-        """Failed if no frame could be placed; partial if anything else is wrong."""
+        """Failed if no frame could be placed; partial if anything else is wrong.
+
+        Skipped if there were no frames.
+        """
         if self.frames.outcome is Outcome.FAILED:
             return Outcome.FAILED
+        if self.frames.outcome is Outcome.SKIPPED:
+            return self.headers.outcome if self.headers else Outcome.SKIPPED
         is_good = all(part.outcome.is_good for part in self._parts)
         return Outcome.SUCCEEDED if is_good else Outcome.PARTIAL
 

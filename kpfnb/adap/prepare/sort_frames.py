@@ -74,6 +74,7 @@ def sort_frames(
     if not window_days >= 0:
         raise InvalidParameterError(f"window_days: {window_days}", "a number of days, 0 or more")
     root = Path(root).expanduser().absolute()
+    sources = list(sources)
     paths = find_raw_files(sources, root)
     digest = hashlib.sha256(str(root).encode()).hexdigest()[:8]
     with locks.acquire_lock(f"reorganise-{digest}"):
@@ -89,6 +90,7 @@ def sort_frames(
             rows=tuple(sorted(rows, key=lambda row: (row.dataset, row.file, row.source))),
             missing_types=plan.missing_types,
             notes=plan.notes,
+            sources=tuple(map(str, sources)),
             interrupted=interrupted,
             dry_run=dry_run,
         )

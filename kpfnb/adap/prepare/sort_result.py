@@ -26,6 +26,7 @@ class SortResult(OneLineRepr):
 
     Attributes
     ----------
+    sources : the directories of raw frames
     missing_types : frame types that an incomplete dataset needs, by its name
     notes : remarks on datasets
     """
@@ -36,6 +37,7 @@ class SortResult(OneLineRepr):
     rows: tuple[FramePlacement, ...]
     missing_types: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
     interrupted: bool = False
     dry_run: bool = False
 
@@ -46,7 +48,12 @@ class SortResult(OneLineRepr):
 
     @property
     def outcome(self) -> Outcome:
-        """Judged by the frames in place; the profile decides which frames are dropped."""
+        """Judged by the frames in place; the profile decides which frames are dropped.
+
+        Skipped if there are no frames at all, neither new ones nor in place.
+        """
+        if not self.rows:
+            return Outcome.SKIPPED
         if not self.misplaced:
             return Outcome.SUCCEEDED
         is_partial = any(row.state in (IN_PLACE, DROPPED) for row in self.rows)
@@ -55,13 +62,13 @@ class SortResult(OneLineRepr):
     @property
     def reason(self) -> str:
         """What was done, and what is wrong, in one line."""
+        if not self.rows:
+            return f"no raw frames (.fits, .fits.gz) in {', '.join(self.sources) or self.root}"
         changed = sum(row.changed for row in self.rows)
         verb = {"copy": "copied", "move": "moved", "symlink": "linked"}[self.mode]
         would = "would be " if self.dry_run else ""
         text = f"{changed} of {format_count(self._placed_count, 'frame')} {would}{verb}"
-        if not self.rows:
-            text = "nothing to do: no raw frames"
-        elif not changed:
+        if not changed:
             text = f"nothing to do: {format_count(self._placed_count, 'frame')} in place"
         text += f", {format_count(len(self.datasets), 'dataset')} ({len(self.complete)} complete)"
         for state, count in Counter(row.state for row in self.rows).items():

@@ -70,6 +70,30 @@ class CommandResult:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class RunningCommand:
+    """A command that this process runs now.
+
+    Attributes
+    ----------
+    name : the command and its input
+    folder : the directory of its log
+    since : start of the command, in seconds since 1970
+    """
+
+    name: str
+    folder: str
+    since: float
+
+
+_running: list[RunningCommand] = []
+
+
+def running_commands() -> list[RunningCommand]:
+    """The commands that this process runs now."""
+    return list(_running)
+
+
 class _TimeLimitReached(Exception):
     """The command is still running at its time limit."""
 
@@ -109,7 +133,12 @@ def run_command(
         command = [sys.executable, "-m", "kpfnb.adap.pypeit.measure_main", str(report), str(folder)]
         command += [f"{key}={value}" for key, value in environment.items()]
         command += ["--", str(program), *arguments]
-        exit_code, stopped = _supervise_command(command, log, output, limits, lock, on_status)
+        running = RunningCommand(f"{name} {label}".strip(), str(folder), time.time())
+        _running.append(running)
+        try:
+            exit_code, stopped = _supervise_command(command, log, output, limits, lock, on_status)
+        finally:
+            _running.remove(running)
         usage = atomic.read_json(report) if report.is_file() else {}
     seconds = time.monotonic() - started
     code = usage.get("exit_code", exit_code)

@@ -136,6 +136,12 @@ def test_one_that_is_damaged_does_not_stop_the_others(
     bad = min((tmp_path / "source" / NAME / SETUP / "Science").glob("spec2d_*.fits"))
     bad.write_bytes(b"")
     (tmp_path / "source" / delivery_inputs.DATASETS[1] / "complete").rename(tmp_path / "gone")
+    empty = delivery_inputs.DATASETS[1]
+    plan = {unit.unit: unit for unit in deliver(tmp_path / "source", dry_run=True).units}
+    assert (plan[empty].state, plan[empty].reason) == (
+        UnitStatus.FAILED,
+        "it has nothing to deliver",
+    )
     result = deliver(tmp_path / "source")
     assert result.outcome is Outcome.PARTIAL
     states = {unit_result.unit: unit_result.state for unit_result in result.units}

@@ -19,7 +19,7 @@ from astropy.io import fits
 from kpfnb.adap.coadd import products
 from kpfnb.adap.coadd.products import NO_STANDARD, CoaddKind
 from kpfnb.adap.coadd.result import CoaddResult
-from kpfnb.adap.coadd.run import RECORD_FILE, coadd_folder, coadd_item
+from kpfnb.adap.coadd.run import RECORD_FILE, CombinedCoaddResult, coadd_folder, coadd_item
 from kpfnb.adap.coadd.task import CoaddConfig
 from kpfnb.adap.pypeit import command
 from kpfnb.core.errors import InvalidInputError, InvalidParameterError
@@ -310,6 +310,25 @@ def test_a_frame_that_is_not_reduced_is_named(night: Path) -> None:
     )
     assert "b28.fits.gz: not reduced: no spec1d" in result.reason
     assert run(night, "2d", "2d crash").note.startswith("nothing to do")
+
+
+def test_nothing_to_coadd_is_skipped_with_the_reason_first(tmp_path: Path) -> None:
+    folder = tmp_path / NIGHT
+    frames = [kast("a.fits", "A"), kast("b.fits", "B", 6)]
+    coadd_inputs.write_setup(folder / "complete/reduce", frames, KAST)
+    reason = "nothing to coadd: 2 targets with a single exposure"
+    for options in ({"dry_run": True}, {}, {}):
+        result = run(folder, "2d", **options)
+        assert (result.outcome, result.reason) == (Outcome.SKIPPED, reason)
+    both = coadd_item(NIGHT, tmp_path, CoaddConfig(), kinds=["2d"], progress=False)
+    assert (both.outcome, both.reason) == (Outcome.SKIPPED, f"2D: {reason}")
+
+
+def test_one_kind_with_nothing_to_coadd_is_no_fault_of_the_other(night: Path) -> None:
+    spectra = run(night, "1d")
+    nothing = CoaddResult(night, CoaddKind.IMAGES, {}, singles=("A",))
+    assert nothing.outcome is Outcome.SKIPPED
+    assert CombinedCoaddResult((spectra, nothing)).outcome is spectra.outcome
 
 
 def test_names_with_dashes_and_targets_in_one_another(tmp_path: Path) -> None:

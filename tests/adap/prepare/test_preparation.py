@@ -52,6 +52,15 @@ def test_no_incoming_frames(tmp_path):
     assert "kpfnb demo frames" in caught.value.hint
 
 
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_directory_without_frames_is_skipped_with_the_reason_first(tmp_path, dry_run):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty/notes.txt").touch()
+    result = prepare(raw=[tmp_path / "empty"], dry_run=dry_run)
+    assert result.outcome is Outcome.SKIPPED
+    assert result.reason.startswith(f"no raw frames (.fits, .fits.gz) in {tmp_path / 'empty'}")
+
+
 def test_the_real_kast_example(kast_frames):
     result = preparation.prepare_datasets(
         spectrograph="shane_kast_blue", how="symlink", progress=False

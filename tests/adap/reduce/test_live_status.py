@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kpfnb.adap.pypeit import memory
+from kpfnb.adap.pypeit.command import RunningCommand
 from kpfnb.adap.pypeit.memory import GB, MemoryReservation
-from kpfnb.adap.reduce import notebook_entry
+from kpfnb.adap.reduce import live_status
 from kpfnb.core import progress
 
 LOG = "\n".join(f"    INFO | 2026-01-31 12:00:0{n} | a.py:f:{n} | step <{n}>" for n in range(6))
@@ -26,7 +26,7 @@ def test_step_memory_time_and_the_end_of_the_log_are_shown(tmp_path: Path) -> No
         (tmp_path / "A/Science" / name).touch()
         os.utime(tmp_path / "A/Science" / name, (NOW - age, NOW - age))
     os.utime(tmp_path / "A/A.log", (NOW, NOW))
-    page = notebook_entry.render_runs(
+    page = live_status.render_runs(
         (MemoryReservation(2 * GB, GB // 2, "a <dataset>", str(tmp_path), NOW - 80),), NOW
     )
     for text in ("a &lt;dataset&gt;", "step &lt;5&gt;", "step &lt;3&gt;", "0.50", "2.00"):
@@ -41,21 +41,29 @@ def test_a_silent_run_is_marked(tmp_path: Path) -> None:
     frame = "    INFO | 2026-01-31 12:00:00 | a.py:f:9 | ----  -------- ***"
     (tmp_path / "A.log").write_text("\n".join([LOG.replace("INFO", "ERROR"), frame]))
     os.utime(tmp_path / "A.log", (NOW - 600, NOW - 600))
-    page = notebook_entry.render_runs((MemoryReservation(GB, 0, "a", str(tmp_path)),), NOW)
+    page = live_status.render_runs((MemoryReservation(GB, 0, "a", str(tmp_path)),), NOW)
     assert "▲ log silent for 10 min 00 s" in page
     assert "ERROR: step &lt;5&gt;" in page
     assert "--" not in page
 
 
 def test_without_a_log_or_a_run(tmp_path: Path) -> None:
-    assert "starting" in notebook_entry.render_runs(
+    assert "starting" in live_status.render_runs(
         (MemoryReservation(GB, 0, "a", str(tmp_path)),), NOW
     )
-    assert notebook_entry.render_runs((), NOW) == "<p>PypeIt is not running</p>"
+    assert live_status.render_runs((), NOW) == "<p>PypeIt is not running</p>"
+
+
+def test_a_command_without_a_reservation_has_no_memory(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text(LOG)
+    os.utime(tmp_path / "a.log", (NOW, NOW))
+    page = live_status.render_runs((RunningCommand("coadd <A>", str(tmp_path), NOW - 80),), NOW)
+    assert "coadd &lt;A&gt;" in page and "step &lt;5&gt;" in page and "running for 1 min" in page
+    assert "memory" not in page
 
 
 def test_outside_of_jupyterlab_nothing_is_shown() -> None:
-    with notebook_entry.show_live_status():
+    with live_status.show_live_status(list):
         pass
 
 
@@ -89,9 +97,8 @@ def test_in_a_notebook_it_follows_the_run_and_survives_a_failed_refresh(
 
     monkeypatch.setattr(progress, "in_notebook", lambda: True)
     monkeypatch.setattr(progress, "live_html", lambda: nullcontext(view.show))
-    monkeypatch.setattr(memory, "list_reservations", running)
-    monkeypatch.setattr(notebook_entry, "REFRESH_SECONDS", 0.01)
-    with notebook_entry.show_live_status():
+    monkeypatch.setattr(live_status, "REFRESH_SECONDS", 0.01)
+    with live_status.show_live_status(running):
         assert view.shows("night &lt;1&gt;")
         (tmp_path / "A.log").write_text(LOG)
         assert view.shows("step &lt;5&gt;")
