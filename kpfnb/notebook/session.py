@@ -24,17 +24,9 @@ from kpfnb.notebook.history import cell_values, declared_parameters, executed_so
 from kpfnb.notebook.lab_kernel import LabKernel
 from kpfnb.notebook.parameters import Parameter, resolve_parameters, validate_parameters
 from kpfnb.notebook.views import NotebookViews
-from kpfnb.runs import (
-    LOG_NAME,
-    RunRecord,
-    discard_run,
-    finish_run,
-    read_record,
-    start_heartbeat,
-    start_run,
-)
+from kpfnb.runs import LOG_NAME, RunRecord, discard_run, finish_run, read_record
 from kpfnb.runs.classification import CellError, RunEndFacts
-from kpfnb.runs.record import RUN_VARIABLE, write_record, write_result
+from kpfnb.runs.record import RUN_VARIABLE, start_heartbeat, start_run, write_record, write_result
 
 if TYPE_CHECKING:
     from kpfnb.notebook.form.panel import FormPanel
@@ -92,6 +84,7 @@ class Session(NotebookViews):
         self.panel: FormPanel | None = None
         """The form, once it has been displayed in JupyterLab."""
         self._shell = shell
+        self._is_discarded = False
         # Removed, so that processes of this notebook do not write into this run
         directory = os.environ.pop(RUN_VARIABLE, "")
         self.file = Path(os.environ.get(LAB_VARIABLE, ""))
@@ -173,6 +166,7 @@ class Session(NotebookViews):
 
         form.show_form(self)
         if self.interactive and (wait or self.problem):
+            self._discard()
             raise WaitForRun
 
     def restart(self, values: Mapping[str, Any]) -> None:
@@ -182,9 +176,7 @@ class Session(NotebookViews):
         self.close()
         self.entered = entered
         static_views.clear_views()
-        self._record = self._begin_record(self.notebook)
-        self._start_recording()
-        self._apply_values(resolved)
+        self._begin_again(resolved)
 
     def finish(self, result: Result, *others: Result) -> None:
         """Write `result.json`, and record the outcome. A failure is recorded, not raised.
@@ -215,17 +207,25 @@ class Session(NotebookViews):
         return runner.format_command(self.notebook, self.parameters, values)
 
     def close(self) -> None:
-        """Record that the notebook runs no further cells.
-
-        A run in JupyterLab that has no result is deleted: the notebook was only opened.
-        """
-        if self.is_finished:
+        """Record that no further cells run; in JupyterLab, a run without a result is deleted."""
+        if self.is_finished or self._is_discarded:
             return
         if self.interactive:
-            self._stop_recording()
-            discard_run(self._record)
+            self._discard()
         else:
             self._record_end(RunEndFacts())
+
+    def _discard(self) -> None:
+        """Remove the record: a form that waits is no run, and no list may say that it is one."""
+        self._is_discarded = True
+        self._stop_recording()
+        discard_run(self._record)
+
+    def _begin_again(self, values: dict[str, Any]) -> None:
+        self._is_discarded = False
+        self._record = self._begin_record(self.notebook)
+        self._start_recording()
+        self._apply_values(values)
 
     def _begin_record(self, name: str) -> RunRecord:
         return start_run(name, origin=self.origin, command=["kpfnb", "run", name])
@@ -265,7 +265,9 @@ class Session(NotebookViews):
         return _lab_kernel.displayed() if _lab_kernel else None
 
     def _before_cell(self, info: Any) -> None:
-        """Called by IPython before each cell."""
+        """Called by IPython before each cell; one that a person runs by hand begins a run."""
+        if self._is_discarded and self is _current_session:
+            self._begin_again(self.values)
         if _lab_kernel and self is _current_session:
             _lab_kernel.start_cell(info, self.id)
         if self.panel and self is _current_session:
@@ -286,9 +288,7 @@ class Session(NotebookViews):
                 self.cell_values = values
                 self.panel.show_values(values)
             return
-        if isinstance(error, WaitForRun) or self.is_finished:
-            return
-        if self.origin == "kpfnb":
+        if isinstance(error, WaitForRun) or self.is_finished or self.origin == "kpfnb":
             return
         if isinstance(error, KeyboardInterrupt):
             self._record_end(RunEndFacts(stop_reason=runner.STOPPED_BY_OPERATOR))

@@ -177,9 +177,24 @@ def test_in_jupyterlab_the_form_waits_and_that_is_no_error(monkeypatch, lab):
     assert isinstance(stop.value, shell.silent)
     assert shell.show(shell, *sys.exc_info(), tb_offset=None) is None
     shell.fail(stop.value)
+    # Nothing runs, and no list says that it does
+    assert not runs.list_runs(settings.load_settings().runs_dir)
+    run.restart(run.values)
     assert record().outcome is None
     # A notebook that only looks
     run.form(wait=False)
+    assert record().outcome is None
+
+
+def test_a_cell_run_by_hand_below_a_form_that_waits_begins_a_run(monkeypatch, lab):
+    shell = Shell(samples.PARAMETERS)
+    run = begin(monkeypatch, shell)
+    monkeypatch.setattr("kpfnb.notebook.form.show_form", lambda _: None)
+    with pytest.raises(waiting.WaitForRun):
+        run.form()
+    run.close()
+    run._before_cell(SimpleNamespace(raw_cell="", cell_id="below"))
+    assert record().parameters["n"] == run.values["n"]
 
 
 NIGHT = 'night: "night" = "last"  # which'
