@@ -9,12 +9,13 @@ from __future__ import annotations
 import base64
 import io
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from kpfnb.adap.pages import reduction_details
+from kpfnb.adap.pages import dataset_actions, reduction_details
 from kpfnb.adap.products import qa_gallery
 from kpfnb.adap.products.qa_gallery import QaGallery
 from kpfnb.adap.products.spectra import plot_spectra
@@ -22,10 +23,12 @@ from kpfnb.adap.pypeit.log import read_log_tail
 from kpfnb.adap.reduce.result import ReductionResult
 from kpfnb.adap.score.scorecard import read_scorecard
 from kpfnb.adap.score.scored_slits import BAD_SLIT_COLUMNS, BadSlit, read_bad_slits
+from kpfnb.core import settings
 from kpfnb.core.errors import InvalidInputError
 from kpfnb.core.result import Outcome
 from kpfnb.core.text import format_duration, format_size
 from kpfnb.runs import RunRecord, formatting, report
+from kpfnb.runs.actions import PageAction
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +42,7 @@ LOG_LINES = 40
 MEASURE_LABELS = {
     "dataset": "Dataset",
     "science_file": "Frame",
-    "date": "Reduced",
+    "date": "Reduced (UT)",
     "status": "Status",
     "bad_slit_count": "Bad slits",
     "det_count": "Detectors",
@@ -99,6 +102,8 @@ def render_dataset_page(
             title=name,
             badge=badge,
             summary=summary,
+            action=_reduce_again(name, result),
+            zone=settings.load_settings().zone.key,
             up=os.path.relpath(page_folder.parents[2], page_folder),
             figures=result.key_figures() if result else {},
             tables=[*_reduction_tables(result), *_scorecard_tables(folder)],
@@ -116,6 +121,13 @@ def render_dataset_page(
             policy=report.content_policy(style),
         )
     )
+
+
+def _reduce_again(name: str, result: ReductionResult | None) -> PageAction | None:
+    """What to do if not everything is reduced; the record says of which spectrograph it is."""
+    if not result or result.outcome is Outcome.SUCCEEDED:
+        return None
+    return dataset_actions.reduce_again(name, dataset_actions.spectrograph_of([result]))
 
 
 def _reduction_tables(result: ReductionResult | None) -> Iterable[dict[str, Any]]:
@@ -143,7 +155,12 @@ def _scorecard_tables(folder: Path) -> Iterable[dict[str, Any]]:
         return
     shown = [name for name in rows.columns if any(rows[name].astype(str) != "0")]
     rows = rows[shown].astype(object)
-    for name, format_value in (("exec_time", format_duration), ("mem_usage", format_size)):
+    shown_values: dict[str, Callable[[Any], str]] = {
+        "exec_time": format_duration,
+        "mem_usage": format_size,
+        "date": _format_date,
+    }
+    for name, format_value in shown_values.items():
         if name in shown:
             rows[name] = rows[name].map(format_value)
     measures = rows.rename(columns=MEASURE_LABELS).set_index("Frame").T.reset_index(names="Measure")
@@ -152,6 +169,10 @@ def _scorecard_tables(folder: Path) -> Iterable[dict[str, Any]]:
     )
     frame = _bad_slits_table(bad_slits)
     yield _table_context("Bad slits", frame, note="" if len(frame) else "none")
+
+
+def _format_date(text: Any) -> str:
+    return str(text)[:16].replace("T", " ")
 
 
 def _bad_slits_table(slits: Iterable[BadSlit]) -> pd.DataFrame:
@@ -195,8 +216,10 @@ def _relative_link(path: Path, page_folder: Path) -> str:
 
 def _run_link(record: RunRecord, page_folder: Path) -> dict[str, str]:
     """A run by its start; its outcome is in its report, which is written after this page."""
+    zone = settings.load_settings().zone
+    started = datetime.fromisoformat(record.started).astimezone(zone)
     return {
-        "text": f"{record.notebook} {record.started[:16].replace('T', ' ')} UTC",
+        "text": f"{record.notebook} {started:%Y-%m-%d %H:%M}",
         "target": _relative_link(record.directory / "report.html", page_folder),
     }
 

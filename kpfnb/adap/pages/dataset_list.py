@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from kpfnb.adap.pages import dataset_actions
 from kpfnb.adap.pages.dataset import render_dataset_page
 from kpfnb.adap.products.dataset import COMPLETE, DATASETS_FOLDER, select_dataset_names
 from kpfnb.adap.products.reduction import RECORD_NAME, read_finished_record
@@ -22,7 +23,9 @@ from kpfnb.adap.score.scorecard import SCORECARD_FILE
 from kpfnb.adap.score.scored_slits import BAD_SLITS_FILE
 from kpfnb.core import atomic, settings
 from kpfnb.core.errors import InvalidInputError
+from kpfnb.core.result import Outcome
 from kpfnb.runs import RunRecord, current_records, formatting, list_directories, report
+from kpfnb.runs.actions import PageAction
 
 INDEX_NAME = "index.html"
 SUMMARY_SUFFIX = ".json"
@@ -53,6 +56,14 @@ class DatasetSummary:
     reduced: int = 0
     frames: int = 0
     statuses: tuple[tuple[str, int], ...] = ()
+    spectrograph: str = ""
+
+    @property
+    def reduce_again(self) -> PageAction | None:
+        """What to do if not everything is reduced; None also if the record is not a real one."""
+        if self.outcome == Outcome.SUCCEEDED or not self.spectrograph:
+            return None
+        return dataset_actions.reduce_again(self.name, self.spectrograph)
 
 
 def write_dataset_pages() -> Path:
@@ -131,7 +142,10 @@ def summarize_dataset(folder: Path, name: str) -> DatasetSummary:
             return DatasetSummary(name, folder, outcome, SIMULATED_NOTE, statuses=statuses)
         frames = record["science"]
         reduced = sum(not frame["reason"] for frame in frames)
-        return DatasetSummary(name, folder, outcome, "", reduced, len(frames), statuses)
+        spectrograph = str(record["inputs"].get("spectrograph", ""))
+        return DatasetSummary(
+            name, folder, outcome, "", reduced, len(frames), statuses, spectrograph
+        )
     except (
         InvalidInputError,
         OSError,
@@ -171,6 +185,7 @@ def _row_context(summary: DatasetSummary, page_folder: Path) -> dict[str, Any]:
         "target": quote(os.path.relpath(page, page_folder)) if page.exists() else "",
         "badge": _outcome_badge(summary.outcome),
         "note": summary.note,
+        "action": summary.reduce_again,
         "reduced": f"{summary.reduced} of {summary.frames}" if summary.frames else "",
         "statuses": ", ".join(f"{number} {status}" for status, number in summary.statuses),
         "links": [

@@ -18,7 +18,7 @@ from kpfnb.adap.coadd import exposures
 from kpfnb.adap.coadd.products import CoaddProduct
 from kpfnb.adap.coadd.result import CoaddResult
 from kpfnb.adap.coadd.run import CombinedCoaddResult
-from kpfnb.adap.pages import reduction_details
+from kpfnb.adap.pages import dataset_actions, reduction_details
 from kpfnb.adap.prepare.preparation import PreparationResult
 from kpfnb.adap.products import dataset
 from kpfnb.adap.products.qa_gallery import QaGallery
@@ -29,7 +29,6 @@ from kpfnb.adap.score.scorecard import Scorecard
 from kpfnb.notebook import links
 from kpfnb.notebook.display import figures
 from kpfnb.notebook.display.html import file_link
-from kpfnb.runs.actions import PageAction
 
 
 @singledispatch
@@ -120,13 +119,9 @@ def _batch_row(result: ReductionBatchResult, row: Mapping[str, Any]) -> str:
 
 def _reduce_again_html(part: DatasetResult) -> str:
     """A link that fills in the notebook for a dataset; '' for a .pypeit file."""
-    if not dataset.select_dataset_names([part.name]):
-        return ""
-    known = {str(reduction.inputs.get("spectrograph", "")) for reduction in part.reductions} - {""}
-    values = {"dataset": part.name, "force": True}
-    if len(known) == 1:
-        values["spectrograph"] = known.pop()
-    return str(links.action_html(PageAction("Reduce again", "reduce", values)))
+    spectrograph = dataset_actions.spectrograph_of(part.reductions)
+    action = dataset_actions.reduce_again(part.name, spectrograph)
+    return str(links.action_html(action)) if action else ""
 
 
 @row_details.register

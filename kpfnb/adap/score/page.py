@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from kpfnb.adap.products import qa_gallery
+from kpfnb.adap.products.dataset import DATASETS_FOLDER
 from kpfnb.adap.score.limits import SlitFault
 from kpfnb.adap.score.result import BadSlitEntry, ScoreResult, find_entry_pictures
 from kpfnb.adap.score.row import FrameStatus, ScorecardRow
@@ -67,12 +70,15 @@ def write_page(result: ScoreResult, path: str | Path = "") -> Path:
     if not result.dry_run:
         script = formatting.template_source(SCRIPT)
         atomic.write_text_if_changed(target.with_name(SCRIPT), script)
-        atomic.write_text_if_changed(target, render_page(result))
+        atomic.write_text_if_changed(target, render_page(result, target.parent))
     return target
 
 
-def render_page(result: ScoreResult) -> str:
-    """The page as HTML."""
+def render_page(result: ScoreResult, page_folder: Path) -> str:
+    """The page as HTML.
+
+    page_folder : directory of the page
+    """
     from markupsafe import Markup
 
     lines = [line for card in result.cards for line in _score_lines(card)]
@@ -93,10 +99,22 @@ def render_page(result: ScoreResult) -> str:
             signs=formatting.OUTCOME_SIGNS,
             limits=result.criteria.default,
             picture=_plot_image(result) if any(card.slits for card in result.cards) else "",
-            worst=_worst_with_pictures(result.worst_slits()),
+            worst=_worst_with_pictures(result.worst_slits(), page_folder),
+            targets=_dataset_targets(result, page_folder),
             fault_labels=FAULT_LABELS,
         )
     )
+
+
+def _dataset_targets(result: ScoreResult, page_folder: Path) -> dict[str, str]:
+    """The link to the page of each dataset that has one."""
+    top = settings.load_settings().runs_dir / DATASETS_FOLDER
+    pages = {card.dataset: top / f"{card.dataset}.html" for card in result.cards}
+    return {
+        name: quote(os.path.relpath(page, page_folder))
+        for name, page in pages.items()
+        if page.is_file()
+    }
 
 
 def _score_lines(card: Scorecard) -> list[ScoreLine]:
@@ -129,8 +147,11 @@ def _plot_image(result: ScoreResult) -> str:
     return base64.b64encode(image.getvalue()).decode("ascii")
 
 
-def _worst_with_pictures(worst: Sequence[BadSlitEntry]) -> list[dict[str, Any]]:
-    """The worst slits, with as many pictures as fit on the page."""
+def _worst_with_pictures(worst: Sequence[BadSlitEntry], page_folder: Path) -> list[dict[str, Any]]:
+    """The worst slits, with as many pictures as fit on the page.
+
+    Each picture links to the full-size one if that is a file and not in an archive.
+    """
     pictures_by_slit = find_entry_pictures(worst)
     every_path = dict.fromkeys(path for paths in pictures_by_slit for path in paths)
     thumbnails = qa_gallery.make_thumbnails(list(every_path))
@@ -142,7 +163,8 @@ def _worst_with_pictures(worst: Sequence[BadSlitEntry]) -> list[dict[str, Any]]:
             if encoded and used + len(encoded) <= PICTURES_BYTES:
                 used += len(encoded)
                 title = qa_gallery.PICTURE_TITLES.get(qa_gallery.picture_kind(path), "")
-                shown.append({"title": title, "name": path.stem, "data": encoded})
+                target = quote(os.path.relpath(path, page_folder)) if path.is_file() else ""
+                shown.append({"title": title, "name": path.stem, "data": encoded, "target": target})
         items.append(
             {
                 "dataset": entry.card.dataset,

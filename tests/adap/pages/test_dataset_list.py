@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -13,6 +14,7 @@ import pytest
 from kpfnb import runs
 from kpfnb.adap.pages import dataset, dataset_list
 from kpfnb.adap.score import run
+from kpfnb.adap.score.page import write_page
 from kpfnb.core import atomic, settings
 from kpfnb.demo import reduced_datasets
 from kpfnb.demo.coadd_inputs import SimulatedSlit
@@ -80,7 +82,10 @@ def test_it_links_to_its_runs_and_to_full_size_pictures(reduce: Path) -> None:
     page = page_path.read_text()
     results = [target for target in re.findall(r'href="([^"]+)"', page) if "/reduce/2026" in target]
     assert [target.split("/")[-2][9:11] for target in results] == ["21", "20"]
-    assert "reduce 2026-11-27 20:00 UTC" in page
+    zone = configuration.zone
+    local = datetime(2026, 11, 27, 20, tzinfo=UTC).astimezone(zone)
+    assert f"reduce {local:%Y-%m-%d %H:%M}<" in page
+    assert page.count(f">{zone.key}<") == 1
     pictures = re.findall(r'href="([^"]+\.png)"', page)
     assert pictures
     assert all((page_path.parent / unquote(item)).is_file() for item in pictures)
@@ -91,3 +96,40 @@ def test_what_was_never_reduced_has_no_page() -> None:
     index = dataset_list.write_dataset_pages()
     assert NAME in index.read_text()
     assert not (index.parent / f"{NAME}.html").exists()
+
+
+def test_a_dataset_that_is_not_all_reduced_can_be_reduced_again(reduce: Path) -> None:
+    record = {
+        "outcome": "partial",
+        "reason": "1 of 2 reduced",
+        "inputs": {"frames": {}, "spectrograph": "keck_deimos"},
+        "science": [
+            {"file": "a.fits", "kind": "science", "setup": "A", "reason": "no spec2d"},
+            {"file": "b.fits", "kind": "science", "setup": "A", "reason": ""},
+        ],
+    }
+    summaries = {}
+    for outcome in ("partial", "succeeded"):
+        atomic.write_json(reduce / "reduction.json", {**record, "outcome": outcome})
+        summaries[outcome] = dataset_list.summarize_dataset(reduce.parents[1], NAME)
+    assert summaries["succeeded"].reduce_again is None
+    action = summaries["partial"].reduce_again
+    assert action and action.parameters == {
+        "dataset": NAME,
+        "force": True,
+        "spectrograph": "keck_deimos",
+    }
+    page = dataset_list.render_list_page([summaries["partial"]], reduce)
+    assert page.count('data-label="Reduce again"') == 1
+    assert "-p spectrograph=keck_deimos" in page
+
+
+def test_the_scorecard_leads_to_the_page_of_the_dataset(reduce: Path) -> None:
+    result = run.score_reductions(reduce, progress=False)
+    assert f"{NAME}.html" not in write_page(result).read_text()
+    index = dataset_list.write_dataset_pages()
+    page_path = write_page(result)
+    targets = re.findall(rf'href="([^"]*{NAME}\.html)"', page_path.read_text())
+    assert len(targets) >= 2
+    for target in targets:
+        assert (page_path.parent / unquote(target)).samefile(index.parent / f"{NAME}.html")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import unquote
 
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -170,7 +171,10 @@ def test_pictures_come_from_the_archive_where_only_that_is_left(tmp_path: Path) 
     folder = write(tmp_path / "m/c/2015-10-16", GOOD, BAD, SimulatedSlit(600, rms=0.8))
     before = write_page(run(tmp_path), tmp_path / "before.html").read_text()
     archive = qa_archive.pack_qa(folder / "keck_deimos_A")
-    assert write_page(run(tmp_path), tmp_path / "after.html").read_text() == before
+    # The full-size pictures are no files of their own any more
+    without_links = re.sub(r'<a href="[^"]*">(<img[^>]*>)</a>', r"\1", before)
+    assert without_links != before
+    assert write_page(run(tmp_path), tmp_path / "after.html").read_text() == without_links
     assert before.count("data:image/jpeg") == 4
     assert "data:image/jpeg" in run(tmp_path).qa()._repr_html_()
     archive.write_bytes(archive.read_bytes()[:-20])
@@ -229,7 +233,10 @@ def test_the_page_needs_only_the_script_beside_it(scores: ScoreResult, tmp_path:
     assert "script-src &#39;self&#39;" in page
     assert "addEventListener" in (tmp_path / "scorecard.js").read_text()
     assert "style=" not in page
-    assert re.findall(r'(?:src|href)="(?!data:)([^"]*)', page) == ["scorecard.js"]
+    assert re.findall(r'src="(?!data:)([^"]*)', page) == ["scorecard.js"]
+    pictures = re.findall(r'<a href="([^"]*)"><img', page)
+    assert pictures
+    assert all((tmp_path / unquote(picture)).is_file() for picture in pictures)
     table = page[page.index('<table id="frames"') :]
     assert table.count("<tr") == 1 + 7
     assert page.count("data:image/png;base64,") == 1
