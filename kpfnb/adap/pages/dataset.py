@@ -40,7 +40,6 @@ MAX_WARNINGS = 100
 LOG_LINES = 40
 
 MEASURE_LABELS = {
-    "dataset": "Dataset",
     "science_file": "Frame",
     "date": "Reduced (UT)",
     "status": "Status",
@@ -153,6 +152,8 @@ def _scorecard_tables(folder: Path) -> Iterable[dict[str, Any]]:
     except InvalidInputError as error:
         yield {"title": "Scorecard", "names": [], "rows": [], "note": error.what}
         return
+    # The name of the dataset is the title of the page
+    rows = rows.drop(columns="dataset")
     shown = [name for name in rows.columns if any(rows[name].astype(str) != "0")]
     rows = rows[shown].astype(object)
     shown_values: dict[str, Callable[[Any], str]] = {

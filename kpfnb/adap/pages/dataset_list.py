@@ -79,7 +79,11 @@ def write_dataset_pages() -> Path:
         _write_page(summary, path.parent, runs_of_dataset(summary.name, records))
     names = {summary.name for summary in summaries}
     removed = [summary for summary in _read_summaries(path.parent) if summary.name not in names]
-    every_dataset = sorted([*summaries, *removed], key=lambda summary: summary.name)
+    # What needs attention comes first
+    every_dataset = sorted(
+        [*summaries, *removed],
+        key=lambda summary: (summary.outcome == Outcome.SUCCEEDED, summary.name),
+    )
     atomic.write_text(path, render_list_page(every_dataset, path.parent))
     return path
 

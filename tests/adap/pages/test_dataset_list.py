@@ -133,3 +133,10 @@ def test_the_scorecard_leads_to_the_page_of_the_dataset(reduce: Path) -> None:
     assert len(targets) >= 2
     for target in targets:
         assert (page_path.parent / unquote(target)).samefile(index.parent / f"{NAME}.html")
+
+
+def test_what_is_not_reduced_comes_first(reduce: Path) -> None:
+    last = settings.load_settings().work_dir / "datasets/z/c/2015-10-16/complete/raw"
+    last.mkdir(parents=True)
+    page = dataset_list.write_dataset_pages().read_text()
+    assert page.index("z/c/2015-10-16") < page.index(NAME)
