@@ -5,16 +5,20 @@ Installing kpfnb enables it, in every JupyterLab of that environment; `kpfnb lab
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 from typing import Any
 
-from kpfnb.lab import PREFIX
+from kpfnb.lab import PREFIX, actions, home_page, opening, pages
 from kpfnb.notebook.links import LAB_URL_VARIABLE
 
-HANDLER_MODULES = ("pages", "home_page", "actions", "opening")
-"""The modules whose `HANDLERS` answer: pairs of a pattern below `<base>/kpfnb` and a class."""
+HANDLERS: list[tuple[str, type]] = [
+    *pages.HANDLERS,
+    *home_page.HANDLERS,
+    *actions.HANDLERS,
+    *opening.HANDLERS,
+]
+"""What answers: pairs of a pattern below `<base>/kpfnb` and a class."""
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
@@ -26,16 +30,5 @@ def _load_jupyter_server_extension(server: Any) -> None:
     base_url = server.web_app.settings["base_url"]
     os.environ[LAB_URL_VARIABLE] = base_url + PREFIX
     prefix = re.escape((base_url + PREFIX).rstrip("/"))
-    handlers = [(prefix + pattern, handler) for pattern, handler in _collect_handlers()]
+    handlers = [(prefix + pattern, handler) for pattern, handler in HANDLERS]
     server.web_app.add_handlers(".*$", handlers)
-
-
-def _collect_handlers() -> list[tuple[str, type]]:
-    handlers: list[tuple[str, type]] = []
-    for name in HANDLER_MODULES:
-        try:
-            module = importlib.import_module(f"kpfnb.lab.{name}")
-        except ModuleNotFoundError:
-            continue
-        handlers += module.HANDLERS
-    return handlers

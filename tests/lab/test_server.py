@@ -13,7 +13,7 @@ from tornado.web import RequestHandler
 from kpfnb.lab import server
 from tests.lab.running import RunningLab
 
-ROUTES = [pattern for pattern, _ in server._collect_handlers()]
+ROUTES = [pattern for pattern, _ in server.HANDLERS]
 
 
 def concrete(pattern: str) -> str:
@@ -62,7 +62,7 @@ def test_every_handler_checks_the_login_itself() -> None:
     """Also where a server allows what has no check: `allow_unauthenticated_access`."""
     unchecked = [
         f"{handler.__name__}.{method}"
-        for _, handler in server._collect_handlers()
+        for _, handler in server.HANDLERS
         for method in ("get", "head", "post", "put", "patch", "delete")
         if getattr(handler, method) is not getattr(RequestHandler, method)
         and not hasattr(getattr(handler, method), "__wrapped__")
