@@ -55,6 +55,8 @@ class PageHandler(JupyterHandler):
 
     def show_message(self, title: str, message: str, action: PageAction | None = None) -> None:
         """Answer with a small page: what is the matter, what can be done, and the way home."""
+        from markupsafe import Markup
+
         from kpfnb.runs import formatting, report
 
         style = formatting.stylesheet()
@@ -64,7 +66,8 @@ class PageHandler(JupyterHandler):
             message=message,
             action=action,
             home=self.lab_url,
-            style=style,
+            # The package's own style sheet
+            style=Markup(style),  # noqa: S704
             policy=report.content_policy(style),
         )
         self.set_header("Content-Type", content.HTML_TYPE)

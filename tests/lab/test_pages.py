@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import html
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -246,3 +249,12 @@ def test_what_is_no_observation_is_not_found(lab: RunningLab, name: str) -> None
     assert answer.status == 404
     assert "<script>" not in answer.text
     assert "data-open" not in answer.text
+
+
+def test_the_page_of_an_error_has_the_style_that_its_policy_allows(
+    lab: RunningLab, runs: Path
+) -> None:
+    page = lab.get(lab.file_path(runs / "nothing.html")).text
+    style = page.partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert style and f"'sha256-{digest}'" in html.unescape(page)
