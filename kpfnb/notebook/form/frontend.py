@@ -16,6 +16,10 @@ import anywidget
 
 INTERRUPT = "notebook:interrupt-kernel"
 FOCUS_DELAY_MILLISECONDS = 700
+LINKS = """.jp-Notebook .widget-html a[href] {
+  color: var(--jp-content-link-color); text-decoration: underline;
+}"""
+"""JupyterLab shows the links of widgets as plain text."""
 
 
 class FrontEnd(anywidget.AnyWidget):
@@ -26,6 +30,7 @@ class FrontEnd(anywidget.AnyWidget):
     """
 
     _esm = Path(__file__).with_name("frontend.js")
+    _css = LINKS
 
     def __init__(self, on_enter: Callable[[], object]) -> None:
         super().__init__()
