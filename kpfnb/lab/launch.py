@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from tornado.ioloop import IOLoop
 
 from kpfnb.core import project, settings
 from kpfnb.core.errors import InvalidInputError
@@ -14,6 +18,8 @@ from kpfnb.lab import PREFIX, working_copies
 CONFIG_PATH_VARIABLE = "JUPYTER_CONFIG_PATH"
 NOTEBOOKS_FOLDER = "notebooks"
 PACKAGE = Path(__file__).parent
+REQUEST_SECONDS = 2
+"""How long a request may still take when the server has stopped, before it is cancelled."""
 
 
 def start_lab(
@@ -31,7 +37,31 @@ def start_lab(
     from jupyterlab.labapp import LabApp
 
     command = lab_arguments(directory, port=port, ip=ip, browser=browser)
-    LabApp.launch_instance([*command, *arguments])
+    try:
+        LabApp.launch_instance([*command, *arguments])
+    finally:
+        end_requests()
+
+
+def end_requests() -> None:
+    """End what the server was still answering when it stopped, such as the saving of a file.
+
+    Jupyter reads files in threads that end with the request that began them: Python would wait for
+    them for ever.
+    """
+    current: Any = IOLoop.current(instance=False)
+    if current is None:
+        return
+    loop: asyncio.AbstractEventLoop = current.asyncio_loop
+    _wait_for_tasks(loop)
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+    _wait_for_tasks(loop)
+
+
+def _wait_for_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    if tasks := asyncio.all_tasks(loop):
+        loop.run_until_complete(asyncio.wait(tasks, timeout=REQUEST_SECONDS))
 
 
 def prepare_copies() -> tuple[Path, list[str]]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from typer.testing import CliRunner
@@ -150,3 +154,40 @@ def test_a_wheel_has_the_notebooks_and_enables_the_extensions(tmp_path: Path) ->
     assert any(name.startswith("kpfnb/project/params/") for name in names)
     assert any(name.endswith("/etc/jupyter/jupyter_server_config.d/kpfnb.json") for name in names)
     assert any("/share/jupyter/labextensions/kpfnb/" in name for name in names)
+
+
+WAITING_EXTENSION = """
+import asyncio
+import pathlib
+
+from anyio import to_thread
+from tornado.web import RequestHandler
+
+
+class Waiting(RequestHandler):
+    async def get(self):
+        await to_thread.run_sync(pathlib.Path("asked").touch)
+        await asyncio.sleep(3600)
+
+
+def _load_jupyter_server_extension(server):
+    server.web_app.add_handlers(".*$", [("/waiting", Waiting)])
+"""
+
+
+@pytest.mark.slow
+def test_the_server_stops_while_it_answers_a_request(tmp_path: Path) -> None:
+    """As when a notebook has just been opened: files are read in threads of the request."""
+    (tmp_path / "waiting.py").write_text(WAITING_EXTENSION)
+    (tmp_path / "config").mkdir()
+    config = {"ServerApp": {"jpserver_extensions": {"waiting": True}}}
+    (tmp_path / "config/jupyter_server_config.json").write_text(json.dumps(config))
+    allowed = "--ServerApp.allow_unauthenticated_access=True"
+    with run_lab(tmp_path, allowed, PYTHONPATH=str(tmp_path)) as lab:
+        connection = http.client.HTTPConnection(urlsplit(lab.url).netloc, timeout=60)
+        connection.request("GET", "/waiting", headers={"Authorization": f"token {lab.token}"})
+        deadline = time.monotonic() + 30
+        while not [*tmp_path.rglob("asked")]:
+            assert time.monotonic() < deadline, "the request has not arrived"
+            time.sleep(0.1)
+    connection.close()
