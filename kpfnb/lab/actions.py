@@ -12,6 +12,7 @@ from tornado.web import HTTPError
 
 from kpfnb.core.errors import InvalidInputError, KpfnbError
 from kpfnb.lab import run_commands
+from kpfnb.lab.home_state import shared_state
 from kpfnb.lab.pages import PageHandler
 
 
@@ -39,13 +40,20 @@ class ActionHandler(JsonHandler):
         """Answer with what was done, or with 409 and why not."""
         try:
             values = run_commands.parse_body(self.request.body)
-            message = await asyncio.to_thread(ACTIONS[name], values)
+            message = await asyncio.to_thread(do_action, name, values)
         except KpfnbError as error:
             self.set_status(409)
             self.finish({"error": str(error)})
             return
         self.log.info("kpfnb: %s by %s: %s", name, self.current_user.username, message)
         self.finish({"message": message})
+
+
+def do_action(name: str, values: Mapping[str, Any]) -> str:
+    """Do an action; returns what was done. The page asks for the state next: it is read anew."""
+    message = ACTIONS[name](values)
+    shared_state().forget("queues" if name == "requeue" else "runs")
+    return message
 
 
 def _text(values: Mapping[str, Any], name: str) -> str:

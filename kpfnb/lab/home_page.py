@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import cache
 from urllib.parse import quote
 
 from jupyter_server.auth.decorator import authorized
@@ -12,15 +11,9 @@ from tornado import web
 from kpfnb.core.errors import KpfnbError
 from kpfnb.lab import content
 from kpfnb.lab.actions import JsonHandler
-from kpfnb.lab.home_state import HomeState, StateAnswer
+from kpfnb.lab.home_state import StateAnswer, shared_state
 from kpfnb.lab.pages import PageHandler
 from kpfnb.notebook.links import FILES
-
-
-@cache
-def shared_state() -> HomeState:
-    """The state of this server, for all its readers."""
-    return HomeState()
 
 
 class HomeHandler(PageHandler):

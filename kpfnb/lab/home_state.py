@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -122,6 +123,12 @@ class HomeState:
 
     def _read_calendar(self, site_settings: Settings) -> list[dict[str, Any]]:
         return [home_values.calendar_values(night) for night in self._calendar.read(site_settings)]
+
+
+@cache
+def shared_state() -> HomeState:
+    """The state of this server, for all its readers."""
+    return HomeState()
 
 
 def _read_night(site_settings: Settings) -> dict[str, Any] | None:

@@ -21,7 +21,7 @@ from kpfnb.core.errors import (
     InvalidParameterError,
     ServiceUnavailableError,
 )
-from kpfnb.lab import run_commands
+from kpfnb.lab import actions, home_state, run_commands
 from kpfnb.queue.client import Queue
 from kpfnb.queue.records import QueueItemStatus
 from kpfnb.runs.classification import CellError, RunEndFacts
@@ -148,6 +148,20 @@ def test_an_item_of_a_queue_waits_again() -> None:
             assert queue.item("a").state is QueueItemStatus.WAITING
     finally:
         valkey.stop_server()
+
+
+@pytest.mark.parametrize(("name", "part"), [("requeue", "queues"), ("stop", "runs")])
+def test_the_state_after_an_action_is_new(
+    name: str, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = home_state.HomeState()
+    monkeypatch.setattr(actions, "shared_state", lambda: state)
+    values = iter(["before", "after"])
+    state.parts[part] = home_state.StatePart(lambda _: next(values), 1000)
+    assert state.parts[part].get()["value"] == "before"
+    monkeypatch.setitem(actions.ACTIONS, name, lambda _: "done")
+    assert actions.do_action(name, {}) == "done"
+    assert state.parts[part].get()["value"] == "after"
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"1"])
