@@ -10,6 +10,7 @@ import pytest
 
 from tests.browser.conftest import Lab
 from tests.browser.notebook import FIND, RUN_ALL, SCREENSHOTS, Notebook
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -76,11 +77,11 @@ def test_keywords_are_completed_and_explained(page: Any, lab: Any, ingested: Non
     notebook = Notebook(page, lab, "timeseries")
     notebook.open()
     field = page.get_by_label("keywords", exact=True)
-    field.press_sequentially("CCFRV, airm")
-    field.evaluate(WAIT_FOR_OPTION, "CCFRV, AIRMASS")
-    assert field.input_value() == "CCFRV, airm"
-    field.fill("CCFRV, AIRMASS")
-    page.get_by_text(re.compile(r"CCFRV: .*; AIRMASS: ")).first.wait_for()
+    field.press_sequentially("EXPTIME, airm")
+    field.evaluate(WAIT_FOR_OPTION, "EXPTIME, AIRMASS")
+    assert field.input_value() == "EXPTIME, airm"
+    field.fill("EXPTIME, AIRMASS")
+    page.get_by_text(re.compile(r"EXPTIME: .*; AIRMASS: ")).first.wait_for()
     notebook.check_page("timeseries-suggestions")
 
 
@@ -280,7 +281,8 @@ def test_a_browser_that_was_closed_in_mid_run_shows_all_when_it_is_back(
     result = notebook.wait_for_result(before)
     assert result["outcome"] == "succeeded"
     directory = notebook.runs()[-1]
-    assert {"notebook.ipynb", "report.html"} <= {path.name for path in directory.iterdir()}
+    wait_for(lambda: (directory / "report.html").exists())
+    assert (directory / "notebook.ipynb").exists()
     page.goto(lab.address("progress.ipynb").removesuffix("&reset"))
     notebook.status("succeeded")
     page.wait_for_function(ALL_SHOWN, arg="progress.ipynb")
