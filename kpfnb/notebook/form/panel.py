@@ -96,8 +96,9 @@ class FormPanel:
         self.widget = ipywidgets.VBox(
             [
                 *arrange_fields(self.fields),
-                self._differences.widget,
                 ipywidgets.HBox(bar, layout={"align_items": "center", "flex_flow": "row wrap"}),
+                # Below the buttons, which must not move just before they are pressed
+                self._differences.widget,
                 more.box,
                 self._state,
                 self._progress_box,
