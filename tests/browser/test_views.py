@@ -28,7 +28,7 @@ def test_a_queue_is_watched_and_repaired(page: Any, lab: Lab, queue_server: None
     notebook.reload()
     page.get_by_text("queue hall: 2 waiting").wait_for()
     kpfnb(notebook.home, "queue", "park", "hall", "a")
-    page.get_by_text("queue hall: 1 waiting, 1 parked").wait_for()
+    page.get_by_text("queue hall: 1 parked, 1 waiting").wait_for()
     kpfnb(notebook.home, "queue", "park", "hall", "b")
     assert notebook.ended(before)["figures"]["parked"] == 2
 
